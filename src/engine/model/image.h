@@ -1,0 +1,67 @@
+/* image.h --- the resident image: one relocatable block that holds everything a
+ * backend needs of a model. Header, hyper-parameters, packed weights, tokenizer
+ * tables, chat template. Offsets only; read-only once published.
+ *
+ * Two steps, so that the server can reserve memory in between:
+ *   plan   parse and check the GGUF header, the vocabulary and every tensor's
+ *          name, shape and type; compute the size.
+ *   build  read tensor data in file order and pack it into the block.
+ * A file with a vocabulary and no tensors gives a tokenizer image. */
+#ifndef NLP_MODEL_IMAGE_H
+#define NLP_MODEL_IMAGE_H
+
+#include "model/arch.h"
+#include "token/token.h"
+
+#define NLP_TASK_GENERATION 1u
+#define NLP_TASK_TOKENIZER 2u
+/* embedding, classification, tagging, ... take the next bits */
+
+typedef struct NlpImage
+{
+	char		magic[8];		/* "NLPIMG1" */
+	uint64_t	abi_hash;		/* layout version of this build; another build's image is refused */
+	uint64_t	bytes;			/* whole block */
+	uint32_t	arch;			/* index into nlp_archs; UINT32_MAX: tokenizer only */
+	uint32_t	tasks;			/* NLP_TASK_* */
+	NlpHparams	hparams;
+	uint64_t	parameters;		/* weights counted once */
+	uint64_t	weights_offset; /* NlpWeight[n_weights] */
+	uint32_t	n_weights;
+	uint32_t	add_bos;
+	uint64_t	tokenizer_offset;
+	uint64_t	tokenizer_bytes;
+	uint64_t	template_offset;	/* chat template, NUL-terminated; 0: none */
+	uint64_t	template_bytes; /* without the NUL */
+	char		name[64];		/* general.architecture */
+} NlpImage;
+
+typedef struct NlpImagePlan NlpImagePlan;
+
+extern NlpStatus nlp_image_plan(const NlpSource *src, const NlpEnv *env, NlpImagePlan **plan, NlpError *err);
+extern void nlp_image_plan_free(NlpImagePlan *plan);
+extern uint64_t nlp_image_plan_bytes(const NlpImagePlan *plan); /* size of the block */
+extern const NlpImage *nlp_image_plan_header(const NlpImagePlan *plan);	/* what build will write first */
+
+/* Fill block (nlp_image_plan_bytes, 64-aligned, need not be zeroed: every byte is
+ * written). src must be the same file. Cancellable; on error block is garbage.
+ * done, when not NULL, is updated with bytes read, for progress. */
+extern NlpStatus nlp_image_build(NlpImagePlan *plan, const NlpSource *src, const NlpEnv *env,
+								 void *block, volatile uint64_t *done, NlpError *err);
+
+/* Check magic, abi and bounds of a finished block; keeps nothing. */
+extern NlpStatus nlp_image_check(const void *block, uint64_t bytes, NlpError *err);
+
+static inline const NlpWeight *
+nlp_image_weights(const NlpImage *im)
+{
+	return (const NlpWeight *) ((const char *) im + im->weights_offset);
+}
+
+static inline const NlpTokenizer *
+nlp_image_tokenizer(const NlpImage *im)
+{
+	return (const NlpTokenizer *) ((const char *) im + im->tokenizer_offset);
+}
+
+#endif

@@ -1,0 +1,63 @@
+/* pg_nlp.h --- the server side's own header: what its files offer each other.
+ *
+ *   pg_nlp.c    _PG_init, settings, hooks           error.c    NlpError -> ereport
+ *   memory.c    NlpAlloc over contexts, the budget   interrupt.c  the cancel hooks, the thread pool
+ *   store.c     nlp.model rows and their relations   source.c   NlpSource over a stored model
+ *   resident.c  who holds which image, pins, LRU     slab.c, pieces.c   the two allocators
+ *   call.c      one verb's use of a model            stats.c    activity, model_stats, the gate
+ *   fn_*.c      SQL-callable functions, thin
+ */
+#ifndef PG_NLP_H
+#define PG_NLP_H
+
+#include "postgres.h"
+#include "fmgr.h"
+#include "utils/jsonb.h"
+
+#include "core/pool.h"
+#include "decode/decoder.h"
+#include "model/model.h"
+
+/* ---- settings (pg_nlp.c) ---- */
+extern int	pg_nlp_threads;			/* pg_nlp.threads; callers use pg_nlp_pool() */
+extern int	pg_nlp_compute_memory_mb;
+extern int	pg_nlp_max_active;
+
+/* ---- error.c ---- */
+/* Raise err as an ERROR with its SQLSTATE, detail and hint; NLP_ECANCELLED
+ * rethrows the interrupt that pg_nlp_cancelled caught. */
+extern void pg_nlp_raise(const NlpError *err) pg_attribute_noreturn();
+
+/* ---- one verb's use of a model (call.c) ----
+ *
+ * pg_nlp_call_begin resolves the name (NULL: the task's default by settings, else
+ * the only loaded model that can do it, else an error that lists the candidates),
+ * checks SELECT on the model's relation for the effective role, makes it resident
+ * (loading if need be), pins it, waits for a place under pg_nlp.max_active and
+ * shows up in nlp.activity. Everything is undone by a callback on the memory
+ * context that was current, so an ERROR needs no care; the normal way is
+ * pg_nlp_call_end. */
+typedef struct PgNlpCall
+{
+	NlpEnv		env;			/* alloc charges the budget; cancel hooks; pool */
+	const NlpModel *model;
+	NlpError	err;			/* for engine calls made under this one */
+	struct PgNlpCallPrivate *priv;
+} PgNlpCall;
+
+/* fcinfo: where the name lookup is remembered (fn_extra); verb: as shown in
+ * nlp.activity; model_name: NULL or text. gate false: do not wait under
+ * max_active (tokenizer-only verbs). */
+extern PgNlpCall *pg_nlp_call_begin(FunctionCallInfo fcinfo, const char *verb, uint32 task,
+									const text *model_name, bool gate);
+extern void pg_nlp_call_end(PgNlpCall *call);
+/* Live figures for nlp.activity and nlp.model_stats; cheap, call once a step. */
+extern void pg_nlp_call_progress(PgNlpCall *call, const NlpDecoderStats *stats, uint64 rows_done);
+/* Reserve bytes of the server-wide compute budget for this call (ERROR 53200
+ * beyond it); given back at call_end or on error. */
+extern void pg_nlp_call_reserve(PgNlpCall *call, Size bytes, const char *what);
+
+/* ---- interrupt.c ---- */
+extern NlpPool *pg_nlp_pool(void);	/* NULL when one thread; 1 in parallel workers */
+
+#endif
