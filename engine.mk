@@ -2,7 +2,9 @@
 # Used by the Makefile and by itself:  make -f engine.mk unit BUILD=/tmp/x
 # No server include path exists here, so postgres.h cannot be reached.
 BUILD ?= build
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 ENGINE_SRCS := $(sort $(wildcard src/engine/*/*.c))
 ENGINE_CPPFLAGS := -Isrc/engine
 ENGINE_CFLAGS := -std=gnu11 -O3 -g -fPIC -Wall -Wextra -Wno-unused-parameter \
@@ -48,7 +50,19 @@ $(BUILD)/tools/%: tools/%.c $(BUILD)/libnlp_engine.a
 	@mkdir -p $(@D)
 	$(CC) $(ENGINE_CFLAGS) $(ENGINE_CPPFLAGS) -o $@ $< $(BUILD)/libnlp_engine.a $(ENGINE_LIBS)
 
-.PHONY: engine unit engine-tools engine-bench
+# The proof of the header's second line: every engine file compiles, warnings being
+# errors, and no file it reads lies in a server's include directory.
+ENGINE_ONLY := $(ENGINE_SRCS:%.c=$(BUILD)/engine-only/%.ok)
+$(BUILD)/engine-only/%.ok: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ENGINE_CFLAGS) -Werror -Wpointer-arith $(call isa_flags,$<) $(ENGINE_CPPFLAGS) -fsyntax-only $<
+	@$(CC) $(ENGINE_CFLAGS) $(call isa_flags,$<) $(ENGINE_CPPFLAGS) -M $< > $@.d
+	@! grep -i -e postgresql -e 'server/' $@.d || { echo "$<: reads a server header"; exit 1; }
+	@grep -q 'engine_only.h' $@.d || { echo "$<: does not end its includes with engine_only.h"; exit 1; }
+	@touch $@
+
+.PHONY: engine unit engine-tools engine-bench engine-only
+engine-only: $(ENGINE_ONLY)
 engine: $(BUILD)/libnlp_engine.a
 unit: $(UNIT_BINS)
 engine-tools: $(TOOL_BINS)

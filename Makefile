@@ -1,0 +1,97 @@
+# pg_nlp --- build, install, try and test.
+#
+#   make, make install, make installcheck      the habits of PGXS; PG_CONFIG=… picks the server
+#   make demo        a private server with a real model and articles in it, from nothing
+#   make stop        stop that server
+#   make check       every test, on servers of its own; ends with "N passed, N failed"
+#   make models      fetch the public model (checked by sha256)
+#   make bench       speed, beside llama.cpp built from its source package
+#   make fuzz        libFuzzer targets, FUZZ_SECONDS each;  make soak: the long campaigns
+#   make check-engine  the engine compiles with no server header in reach
+#
+# Everything built goes under BUILD (default: build); two BUILDs do not disturb each other.
+
+BUILD ?= build
+PG_CONFIG ?= pg_config
+MODELS_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/pg_nlp/models
+export MODELS_DIR PG_CONFIG BUILD
+
+EXTENSION = pg_nlp
+MODULES = $(BUILD)/pg_nlp
+DATA_built = $(BUILD)/pg_nlp--1.0.sql
+REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
+REGRESS_OPTS = --inputdir=. --outputdir=$(BUILD)/regress
+EXTRA_CLEAN = $(BUILD)
+
+# These are scripts that install what is missing and call make again, so the server's
+# headers need not be here yet. PGXS claims the name "check" for itself: another reason.
+SCRIPT_GOALS := demo stop models check soak bench fuzz help
+ifneq (,$(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)))
+
+.PHONY: $(SCRIPT_GOALS)
+demo:
+	@tools/demo.sh
+stop:
+	@tools/demo.sh stop
+models:
+	@tools/get_models.sh "$(MODELS_DIR)" smollm2
+check:
+	@tools/check.sh
+soak:
+	@test/soak/run.sh
+bench:
+	@test/bench/run.sh
+fuzz:
+	@test/fuzz/run.sh
+help:
+	@sed -n '/^$$/q;s/^# \{0,1\}//p' Makefile
+
+else
+
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifeq ($(wildcard $(PGXS)),)
+$(error $(PG_CONFIG) finds no server headers: install postgresql-server-dev-NN, or name another PG_CONFIG)
+endif
+# Bitcode for the server's JIT would be built without our flags per file, and gain nothing.
+override with_llvm := no
+include $(PGXS)
+
+include engine.mk
+
+# ---- the server side ----
+PG_SRCS := $(sort $(wildcard src/pg/*.c))
+PG_OBJS := $(PG_SRCS:%.c=$(BUILD)/%.o)
+SQL_SRCS := $(sort $(wildcard src/sql/*.sql))
+# Debian's server flags refuse declarations after statements; C11 code of our own does not.
+PG_NLP_CFLAGS := -Wno-declaration-after-statement
+
+$(BUILD)/src/pg/%.o: src/pg/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(PG_NLP_CFLAGS) -Isrc/engine -Isrc/pg $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+# Only what the server looks up by name leaves the library: each PG_FUNCTION_INFO_V1
+# function with its info record, the magic block, _PG_init, and *_main of background workers.
+$(BUILD)/exports.map: $(PG_SRCS) Makefile
+	@mkdir -p $(@D)
+	@{ echo '{ global: Pg_magic_func; _PG_init; pg_nlp_*_main;'; \
+	   sed -n 's/^PG_FUNCTION_INFO_V1(\([a-z0-9_]*\)).*/\1; pg_finfo_\1;/p' $(PG_SRCS) /dev/null; \
+	   echo 'local: *; };'; } > $@
+
+$(BUILD)/pg_nlp.so: $(PG_OBJS) $(ENGINE_OBJS) $(BUILD)/exports.map
+	$(CC) $(CFLAGS) -shared -o $@ $(PG_OBJS) $(ENGINE_OBJS) -Wl,--version-script=$(BUILD)/exports.map \
+		$(LDFLAGS) $(LDFLAGS_SL) $(ENGINE_LIBS)
+
+$(BUILD)/pg_nlp--1.0.sql: $(SQL_SRCS) Makefile
+	@mkdir -p $(@D)
+	@{ printf '%s\n' '\echo Use "CREATE EXTENSION pg_nlp" to load this file. \quit'; \
+	   for f in $(SQL_SRCS); do printf '\n'; cat $$f; done; } > $@
+
+-include $(PG_OBJS:.o=.d)
+
+.PHONY: check-engine check-exports
+check-engine: engine-only
+
+check-exports: $(BUILD)/pg_nlp.so
+	tools/check_exports.sh $(BUILD)/pg_nlp.so $(BUILD)/exports.map
+
+endif
