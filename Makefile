@@ -13,7 +13,7 @@
 
 BUILD ?= build
 PG_CONFIG ?= pg_config
-MODELS_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/pg_nlp/models
+MODELS_DIR ?= /var/tmp/pg_nlp-$(shell id -u)/models
 export MODELS_DIR PG_CONFIG BUILD
 
 EXTENSION = pg_nlp
@@ -40,9 +40,9 @@ check:
 soak:
 	@test/soak/run.sh
 bench:
-	@test/bench/run.sh
+	@tools/bench.sh
 fuzz:
-	@test/fuzz/run.sh
+	@tools/fuzz.sh
 help:
 	@sed -n '/^$$/q;s/^# \{0,1\}//p' Makefile
 
