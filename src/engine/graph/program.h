@@ -61,7 +61,8 @@ typedef struct NlpOp
 	float		f;				/* eps, scale or cap */
 	float		softcap;		/* ATTN */
 	uint32_t	window;			/* ATTN */
-	uint32_t	col;			/* first column of a (phi3's fused qkv): a view */
+	uint32_t	col,			/* first column of a, and of b: views into fused values (qkv) */
+				col_b;
 } NlpOp;
 
 typedef struct NlpValue
@@ -83,8 +84,10 @@ typedef struct NlpProgram
 	NlpVal		hidden;			/* final hidden state of OUTPUTS rows */
 	NlpVal		logits;			/* [outputs, V], or NO_VAL */
 	float		rope_base,
-				rope_base_local,
-				rope_scale;
+				rope_base_local,	/* of ops marked local; 0: none are */
+				rope_scale;		/* positions are divided by it; 0: 1 */
+	float		rope_attn_factor;	/* multiplies cos and sin; 0: 1 */
+	uint32_t	rot_dim;		/* 0: no rotary embedding */
 	NlpSlot		rope_factors;	/* f32[rot_dim/2] frequency divisors, or NO_SLOT */
 	bool		failed;			/* an append ran out of memory; checked once at the end */
 } NlpProgram;

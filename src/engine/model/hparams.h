@@ -22,6 +22,7 @@ typedef struct NlpHparams
 	float		rope_base;
 	float		rope_base_local;	/* layers with a window (gemma3); 0: rope_base */
 	float		rope_scale;		/* linear: positions are divided by it; 0 or 1: none */
+	float		rope_attn_factor;	/* multiplies cos and sin (longrope); 0: 1 */
 	float		norm_eps;
 	float		attn_scale;
 	float		attn_softcap;

@@ -28,7 +28,7 @@ typedef struct NlpImage
 	uint64_t	parameters;		/* weights counted once */
 	uint64_t	weights_offset; /* NlpWeight[n_weights] */
 	uint32_t	n_weights;
-	uint32_t	add_bos;
+	uint32_t	reserved;
 	uint64_t	tokenizer_offset;
 	uint64_t	tokenizer_bytes;
 	uint64_t	template_offset;	/* chat template, NUL-terminated; 0: none */
