@@ -93,6 +93,10 @@ extern NlpStatus nlp_gguf_put_str(NlpGgufWriter *w, const char *key, const char 
 /* values: NlpStr[count] for strings, else the packed elements. */
 extern NlpStatus nlp_gguf_put_array(NlpGgufWriter *w, const char *key, NlpGgufType elem,
 									uint64_t count, const void *values, NlpError *err);
+/* A scalar or string (NlpStr) of any type; and a key as a reader found it, for copying files. */
+extern NlpStatus nlp_gguf_put_scalar(NlpGgufWriter *w, const char *key, NlpGgufType type,
+									 const void *value, NlpError *err);
+extern NlpStatus nlp_gguf_put_kv(NlpGgufWriter *w, const NlpGgufKv *kv, NlpError *err);
 extern NlpStatus nlp_gguf_put_tensor(NlpGgufWriter *w, const char *name, NlpDtype dtype,
 									 uint32_t n_dims, const uint64_t *dims, NlpError *err);
 extern NlpStatus nlp_gguf_write_header(NlpGgufWriter *w, const NlpSink *sink, NlpError *err);
