@@ -1,0 +1,314 @@
+/* fn_common.c --- arguments, results remembered for constant arguments, arrays of
+ * texts, and the two shapes of a verb: one text, or an array as one batch. */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/proc.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "fn_common.h"
+
+#define MAX_KEPT_ARGS 6
+#define MAX_KEPT_BYTES (8 * 1024 * 1024)	/* arguments larger than this are not kept */
+
+typedef struct Statement
+{
+	TransactionId xmin,
+				xmax;
+	uint32		xcnt;
+	CommandId	curcid;
+	LocalTransactionId lxid;
+	Oid			role;
+} Statement;
+
+typedef struct Extra
+{
+	FmgrInfo	lookup_info;	/* its fn_extra is pg_nlp_call_begin's */
+	FunctionCallInfo lookup;
+	MemoryContext kept;			/* holds what follows; reset when it changes */
+	bool		constant;		/* every argument is, in this expression */
+	bool		have;
+	Statement	statement;
+	char	   *setting;		/* value of the default model's setting */
+	int16		arg_len[MAX_KEPT_ARGS];
+	bool		arg_byval[MAX_KEPT_ARGS];
+	NullableDatum args[MAX_KEPT_ARGS];
+	bool		result_null;
+	Datum		result;
+} Extra;
+
+Jsonb *
+pg_nlp_arg_jsonb(FunctionCallInfo fcinfo, int i)
+{
+	return PG_NARGS() > i && !PG_ARGISNULL(i) ? PG_GETARG_JSONB_P(i) : NULL;
+}
+
+text *
+pg_nlp_arg_text(FunctionCallInfo fcinfo, int i)
+{
+	return PG_NARGS() > i && !PG_ARGISNULL(i) ? PG_GETARG_TEXT_PP(i) : NULL;
+}
+
+/* ---- remembered results ---- */
+
+static Extra *
+get_extra(FunctionCallInfo fcinfo)
+{
+	FmgrInfo   *flinfo = fcinfo->flinfo;
+	Extra	   *x = flinfo->fn_extra;
+
+	if (x != NULL)
+		return x;
+	x = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(Extra));
+	x->lookup_info = *flinfo;
+	x->lookup_info.fn_extra = NULL;
+	x->lookup = MemoryContextAllocZero(flinfo->fn_mcxt, SizeForFunctionCallInfo(0));
+	InitFunctionCallInfoData(*x->lookup, &x->lookup_info, 0, fcinfo->fncollation, NULL, NULL);
+	x->constant = PG_NARGS() <= MAX_KEPT_ARGS && flinfo->fn_expr != NULL;
+	for (int i = 0; x->constant && i < PG_NARGS(); i++)
+	{
+		x->constant = get_fn_expr_arg_stable(flinfo, i);
+		if (x->constant)
+			get_typlenbyval(get_fn_expr_argtype(flinfo, i), &x->arg_len[i], &x->arg_byval[i]);
+	}
+	flinfo->fn_extra = x;
+	return x;
+}
+
+FunctionCallInfo
+pg_nlp_lookup(FunctionCallInfo fcinfo)
+{
+	return get_extra(fcinfo)->lookup;
+}
+
+static bool
+get_statement(Statement *st)
+{
+	Snapshot	snapshot;
+
+	if (!ActiveSnapshotSet())
+		return false;
+	snapshot = GetActiveSnapshot();
+	memset(st, 0, sizeof(*st));
+	st->xmin = snapshot->xmin;
+	st->xmax = snapshot->xmax;
+	st->xcnt = snapshot->xcnt;
+	st->curcid = snapshot->curcid;
+#if PG_VERSION_NUM >= 170000
+	st->lxid = MyProc->vxid.lxid;
+#else
+	st->lxid = MyProc->lxid;
+#endif
+	st->role = GetUserId();
+	return true;
+}
+
+static const char *
+setting_value(uint32 task)
+{
+	const char *value = pg_nlp_default_model(task, NULL);
+
+	return value ? value : "";
+}
+
+static bool
+same_datum(Datum a, Datum b, bool byval, int16 len)
+{
+	struct varlena *va,
+			   *vb;
+	bool		same;
+
+	if (byval)
+		return a == b;
+	if (len != -1)
+		return datumIsEqual(a, b, byval, len);
+	vb = PG_DETOAST_DATUM_PACKED(b);
+	va = (struct varlena *) DatumGetPointer(a);
+	same = VARSIZE_ANY_EXHDR(va) == VARSIZE_ANY_EXHDR(vb) &&
+		memcmp(VARDATA_ANY(va), VARDATA_ANY(vb), VARSIZE_ANY_EXHDR(va)) == 0;
+	if ((Pointer) vb != DatumGetPointer(b))
+		pfree(vb);
+	return same;
+}
+
+bool
+pg_nlp_recall(FunctionCallInfo fcinfo, uint32 task, Datum *result, bool *isnull)
+{
+	Extra	   *x = get_extra(fcinfo);
+	Statement	now;
+
+	if (!x->have || !get_statement(&now) || memcmp(&now, &x->statement, sizeof(now)) != 0 ||
+		strcmp(setting_value(task), x->setting) != 0)
+		return false;
+	for (int i = 0; i < PG_NARGS(); i++)
+		if (PG_ARGISNULL(i) != x->args[i].isnull ||
+			(!PG_ARGISNULL(i) &&
+			 !same_datum(x->args[i].value, PG_GETARG_DATUM(i), x->arg_byval[i], x->arg_len[i])))
+			return false;
+	*result = x->result;
+	*isnull = x->result_null;
+	return true;
+}
+
+/* Bytes of the arguments, to keep no copy of huge ones. */
+static Size
+arg_bytes(FunctionCallInfo fcinfo, const Extra *x)
+{
+	Size		bytes = 0;
+
+	for (int i = 0; i < PG_NARGS(); i++)
+		if (!PG_ARGISNULL(i) && x->arg_len[i] == -1)
+			bytes += toast_raw_datum_size(PG_GETARG_DATUM(i));
+	return bytes;
+}
+
+void
+pg_nlp_remember(FunctionCallInfo fcinfo, uint32 task, Datum result, bool isnull)
+{
+	Extra	   *x = get_extra(fcinfo);
+	MemoryContext old;
+
+	if (!x->constant || arg_bytes(fcinfo, x) > MAX_KEPT_BYTES)
+		return;
+	x->have = false;
+	if (!get_statement(&x->statement))
+		return;
+	if (x->kept == NULL)
+		x->kept = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "pg_nlp remembered result", ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(x->kept);
+	old = MemoryContextSwitchTo(x->kept);
+	for (int i = 0; i < PG_NARGS(); i++)
+	{
+		x->args[i].isnull = PG_ARGISNULL(i);
+		if (PG_ARGISNULL(i))
+			continue;
+		if (x->arg_len[i] == -1)
+			x->args[i].value = PointerGetDatum(PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(i)));
+		else
+			x->args[i].value = datumCopy(PG_GETARG_DATUM(i), x->arg_byval[i], x->arg_len[i]);
+	}
+	x->setting = pstrdup(setting_value(task));
+	x->result_null = isnull;
+	if (!isnull)
+	{
+		int16		len;
+		bool		byval;
+
+		get_typlenbyval(get_fn_expr_rettype(fcinfo->flinfo), &len, &byval);
+		x->result = datumCopy(result, byval, len);
+	}
+	x->have = true;
+	MemoryContextSwitchTo(old);
+}
+
+/* ---- arrays of texts ---- */
+
+void
+pg_nlp_open_texts(FunctionCallInfo fcinfo, int i, PgNlpTexts *texts)
+{
+	texts->array = PG_GETARG_ARRAYTYPE_P(i);
+	deconstruct_array(texts->array, TEXTOID, -1, false, TYPALIGN_INT, &texts->values, &texts->nulls, &texts->n);
+}
+
+ArrayType *
+pg_nlp_answers(const PgNlpTexts *texts, const PgNlpRow *rows)
+{
+	Datum	   *values = palloc(texts->n * sizeof(Datum) + 1);
+	bool	   *nulls = palloc(texts->n + 1);
+
+	if (texts->n == 0)
+		return construct_empty_array(TEXTOID);
+	for (int i = 0; i < texts->n; i++)
+	{
+		nulls[i] = rows[i].answer == NULL;
+		values[i] = PointerGetDatum(rows[i].answer);
+	}
+	return construct_md_array(values, nulls, ARR_NDIM(texts->array), ARR_DIMS(texts->array),
+							  ARR_LBOUND(texts->array), TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/* ---- the two shapes of a verb ----
+ * Arguments: (input, model text, options jsonb). */
+
+/* A verb that always gives the same answer, so one that may be remembered. */
+static inline bool
+is_greedy(const PgNlpVerb *verb)
+{
+	return (verb->keys & OPT_TEMPERATURE) == 0;
+}
+
+static void
+answer(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare prepare,
+	   PgNlpRow *rows, const Datum *values, int n)
+{
+	PgNlpOptions options;
+	PgNlpCall  *call;
+	int			work = 0;
+
+	/* Options are checked also when there is nothing to do. */
+	pg_nlp_options(verb, pg_nlp_arg_jsonb(fcinfo, 2), &options);
+	for (int i = 0; i < n; i++)
+		work += !rows[i].skip;
+	if (work == 0)
+		return;
+	call = pg_nlp_call_begin(pg_nlp_lookup(fcinfo), verb->name, verb->task, pg_nlp_arg_text(fcinfo, 1), true);
+	for (int i = 0; i < n; i++)
+		if (!rows[i].skip)
+			prepare(call, &options, rows, i, n, values[i]);
+	pg_nlp_run_rows(call, &options, rows, n);
+	pg_nlp_call_end(call);
+}
+
+Datum
+pg_nlp_verb_one(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare prepare)
+{
+	bool		keep = is_greedy(verb);
+	PgNlpRow	row = {0};
+	Datum		result;
+	bool		isnull;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	if (keep && pg_nlp_recall(fcinfo, verb->task, &result, &isnull))
+	{
+		fcinfo->isnull = isnull;
+		return result;
+	}
+	result = PG_GETARG_DATUM(0);
+	answer(fcinfo, verb, prepare, &row, &result, 1);
+	isnull = row.answer == NULL;
+	if (keep)
+		pg_nlp_remember(fcinfo, verb->task, PointerGetDatum(row.answer), isnull);
+	fcinfo->isnull = isnull;
+	return PointerGetDatum(row.answer);
+}
+
+Datum
+pg_nlp_verb_array(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare prepare)
+{
+	bool		keep = is_greedy(verb);
+	PgNlpTexts	texts;
+	PgNlpRow   *rows;
+	Datum		result;
+	bool		isnull;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	if (keep && pg_nlp_recall(fcinfo, verb->task, &result, &isnull))
+		return result;
+	pg_nlp_open_texts(fcinfo, 0, &texts);
+	rows = palloc_extended((texts.n + 1) * sizeof(PgNlpRow), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (int i = 0; i < texts.n; i++)
+		rows[i].skip = texts.nulls[i];
+	answer(fcinfo, verb, prepare, rows, texts.values, texts.n);
+	result = PointerGetDatum(pg_nlp_answers(&texts, rows));
+	if (keep)
+		pg_nlp_remember(fcinfo, verb->task, result, false);
+	return result;
+}

@@ -1,0 +1,84 @@
+/* fn_common.h --- what the SQL-callable files share: a result remembered for
+ * constant arguments, texts to and from UTF-8, and rows run through the decoder. */
+#ifndef PG_NLP_FN_COMMON_H
+#define PG_NLP_FN_COMMON_H
+
+#include "options.h"
+#include "utils/array.h"
+
+/* ---- arguments ---- */
+/* Options argument i as a Jsonb, NULL when absent or SQL NULL. */
+extern Jsonb *pg_nlp_arg_jsonb(FunctionCallInfo fcinfo, int i);
+extern text *pg_nlp_arg_text(FunctionCallInfo fcinfo, int i);
+
+/* A call record whose fn_extra belongs to pg_nlp_call_begin; the real one holds
+ * our own state. Lives as long as fcinfo->flinfo. */
+extern FunctionCallInfo pg_nlp_lookup(FunctionCallInfo fcinfo);
+
+/* ---- constant arguments: once a statement ----
+ *
+ * When every argument is a constant or a parameter of the statement, the result is
+ * kept in fn_extra with the arguments' bytes, the snapshot, the command id, the
+ * effective role and the setting that names the task's default model; it is given again
+ * only while all of these are the same (PL/pgSQL keeps fn_extra across statements). */
+extern bool pg_nlp_recall(FunctionCallInfo fcinfo, uint32 task, Datum *result, bool *isnull);
+extern void pg_nlp_remember(FunctionCallInfo fcinfo, uint32 task, Datum result, bool isnull);
+
+/* ---- texts ----
+ *
+ * Errors are values, so that on_error => null needs no subtransaction. */
+/* *utf8 is s itself or a palloc'ed copy; not NUL-terminated. NLP_ETEXT with the offset. */
+extern NlpStatus pg_nlp_to_utf8(const char *s, size_t len, const char **utf8, size_t *utf8_len, NlpError *err);
+/* A palloc'ed text in the database's encoding. NLP_ETEXT when it cannot hold the
+ * characters, NLP_ELIMIT over 1 GB. */
+extern NlpStatus pg_nlp_from_utf8(const char *utf8, size_t len, text **out, NlpError *err);
+/* Bytes that may not be UTF-8: what is not becomes U+FFFD. */
+extern NlpStatus pg_nlp_from_bytes(const char *bytes, size_t len, text **out, NlpError *err);
+
+/* Whether an error is about the row's own data (on_error => null makes it NULL) and
+ * not about the model, memory or a cancel. */
+extern bool pg_nlp_is_data_error(NlpStatus status);
+
+/* ---- rows through the decoder ---- */
+typedef struct PgNlpRow
+{
+	bool		skip;			/* NULL in, or given up under on_error => null */
+	NlpTokens	prompt;
+	text	   *answer;			/* NULL while skip */
+} PgNlpRow;
+
+/* An error of row i of n: raise it (naming the element when n > 1) or, if it is a
+ * data error and the options say so, give the row up. */
+extern void pg_nlp_row_error(PgNlpRow *row, int i, int n, const PgNlpOptions *options, NlpError *err);
+/* Encode a UTF-8 prompt into rows[i]. flags: NLP_ENCODE_*. */
+extern void pg_nlp_row_encode(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int i, int n,
+							  const char *utf8, size_t len, unsigned flags);
+/* Answer every row that is not skipped, as one batch; frees the prompts. Answers are
+ * palloc'ed in the current context. */
+extern void pg_nlp_run_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int n);
+
+/* The decoder for n rows of which the longest has longest positions: as many rows at
+ * once as the compute memory allows, its memory reserved. */
+extern NlpDecoder *pg_nlp_open_decoder(PgNlpCall *call, int n, size_t longest);
+/* The options of one row: a max_tokens that was not asked for shrinks to the room left. */
+extern NlpGenOptions pg_nlp_row_options(const PgNlpCall *call, const PgNlpOptions *options, size_t n_prompt);
+
+/* ---- arrays of texts ---- */
+typedef struct PgNlpTexts
+{
+	ArrayType  *array;			/* dimensions are kept for the result */
+	int			n;
+	Datum	   *values;
+	bool	   *nulls;
+} PgNlpTexts;
+
+extern void pg_nlp_open_texts(FunctionCallInfo fcinfo, int i, PgNlpTexts *texts);
+/* The answers as an array of the same dimensions; given-up rows are NULL. */
+extern ArrayType *pg_nlp_answers(const PgNlpTexts *texts, const PgNlpRow *rows);
+
+/* One verb over n texts given as Datums: the batch behind both forms. */
+typedef void (*PgNlpPrepare) (PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int i, int n, Datum value);
+extern Datum pg_nlp_verb_one(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare prepare);
+extern Datum pg_nlp_verb_array(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare prepare);
+
+#endif

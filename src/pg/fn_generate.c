@@ -1,0 +1,58 @@
+/* fn_generate.c --- generate and sample: a prompt continued by the model.
+ *
+ * The prompt goes to the model as it is, without a chat template; texts of special
+ * tokens in it are plain text unless the option "special" asks for them. */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "fn_common.h"
+
+PG_FUNCTION_INFO_V1(pg_nlp_generate);
+PG_FUNCTION_INFO_V1(pg_nlp_generate_array);
+PG_FUNCTION_INFO_V1(pg_nlp_sample);
+PG_FUNCTION_INFO_V1(pg_nlp_sample_array);
+
+static const PgNlpVerb generate_verb = {
+	"generate", NLP_TASK_GENERATION, OPTS_ANSWER | OPT_SPECIAL, 128, "sample"
+};
+static const PgNlpVerb sample_verb = {
+	"sample", NLP_TASK_GENERATION, OPTS_ANSWER | OPT_SPECIAL | OPTS_SAMPLING, 128, NULL
+};
+
+static void
+prepare_prompt(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int i, int n, Datum value)
+{
+	text	   *prompt = DatumGetTextPP(value);
+	const char *utf8;
+	size_t		len;
+
+	if (pg_nlp_to_utf8(VARDATA_ANY(prompt), VARSIZE_ANY_EXHDR(prompt), &utf8, &len, &call->err) != NLP_OK)
+		pg_nlp_row_error(&rows[i], i, n, options, &call->err);
+	else
+		pg_nlp_row_encode(call, options, rows, i, n, utf8, len, options->special ? NLP_ENCODE_SPECIAL : 0);
+}
+
+Datum
+pg_nlp_generate(PG_FUNCTION_ARGS)
+{
+	return pg_nlp_verb_one(fcinfo, &generate_verb, prepare_prompt);
+}
+
+Datum
+pg_nlp_generate_array(PG_FUNCTION_ARGS)
+{
+	return pg_nlp_verb_array(fcinfo, &generate_verb, prepare_prompt);
+}
+
+Datum
+pg_nlp_sample(PG_FUNCTION_ARGS)
+{
+	return pg_nlp_verb_one(fcinfo, &sample_verb, prepare_prompt);
+}
+
+Datum
+pg_nlp_sample_array(PG_FUNCTION_ARGS)
+{
+	return pg_nlp_verb_array(fcinfo, &sample_verb, prepare_prompt);
+}

@@ -1,0 +1,153 @@
+/* fn_rows.c --- rows of prompts through the decoder, as one batch.
+ *
+ * Every prompt is encoded and submitted before the first forward pass, so a row
+ * that is too long is reported before anything was computed. */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "fn_common.h"
+
+#define MAX_ROWS_AT_ONCE 32		/* beyond this the products no longer get cheaper a row */
+
+bool
+pg_nlp_is_data_error(NlpStatus status)
+{
+	return status == NLP_ELIMIT || status == NLP_ETEXT || status == NLP_EINVALID || status == NLP_ECOMPLEX;
+}
+
+void
+pg_nlp_row_error(PgNlpRow *row, int i, int n, const PgNlpOptions *options, NlpError *err)
+{
+	if (!options->null_on_error || !pg_nlp_is_data_error(err->status))
+	{
+		if (n > 1 && err->detail[0] == '\0')
+			nlp_detail(err, "The error is in element %d of the array.", i + 1);
+		pg_nlp_raise(err);
+	}
+	row->skip = true;
+	row->answer = NULL;
+}
+
+/* A prompt is counted to its end while it is not absurdly long, so that the error
+ * can tell its length; a longer one is given up early. */
+static size_t
+encode_limit(const PgNlpCall *call, const PgNlpOptions *options)
+{
+	size_t		n_ctx = call->model->image->hparams.n_ctx;
+
+	return options->gen.truncate || n_ctx == 0 ? 0 : 4 * n_ctx + 1024;
+}
+
+void
+pg_nlp_row_encode(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int i, int n,
+				  const char *utf8, size_t len, unsigned flags)
+{
+	PgNlpRow   *row = &rows[i];
+
+	memset(&row->prompt, 0, sizeof(row->prompt));
+	if (nlp_encode(call->model->coder, &call->env, utf8, len, flags, false, encode_limit(call, options),
+				   &row->prompt, &call->err) != NLP_OK)
+		pg_nlp_row_error(row, i, n, options, &call->err);
+}
+
+NlpGenOptions
+pg_nlp_row_options(const PgNlpCall *call, const PgNlpOptions *options, size_t n_prompt)
+{
+	NlpGenOptions gen = options->gen;
+	size_t		n_ctx = call->model->image->hparams.n_ctx;
+
+	if (!(options->given & OPT_MAX_TOKENS) && n_prompt < n_ctx && (size_t) gen.max_tokens > n_ctx - n_prompt)
+		gen.max_tokens = (int) (n_ctx - n_prompt);
+	return gen;
+}
+
+NlpDecoder *
+pg_nlp_open_decoder(PgNlpCall *call, int n, size_t longest)
+{
+	size_t		n_ctx = call->model->image->hparams.n_ctx;
+	size_t		limit = pg_nlp_call_available(call);
+	int			threads = call->env.pool ? nlp_pool_size(call->env.pool) : 1;
+	NlpDecoderConfig config = {0};
+	NlpDecoder *decoder;
+
+	config.max_seqs = Max(1, Min(n, MAX_ROWS_AT_ONCE));
+	config.max_positions = (int) Max(1, Min(longest, n_ctx));
+	while (config.max_seqs > 1 && nlp_decoder_bytes(call->model, &config, threads) > limit)
+		config.max_seqs = (config.max_seqs + 1) / 2;
+	config.memory_bytes = nlp_decoder_bytes(call->model, &config, threads);
+	pg_nlp_call_reserve(call, config.memory_bytes, "the decoder");
+	if (nlp_decoder_open(call->model, &config, &call->env, &decoder, &call->err) != NLP_OK)
+		pg_nlp_raise(&call->err);
+	return decoder;
+}
+
+/* Take what is finished; returns how many rows that was. */
+static int
+take_finished(PgNlpCall *call, NlpDecoder *decoder, const PgNlpOptions *options, PgNlpRow *rows, int n)
+{
+	NlpGenResult result;
+	int			taken = 0;
+
+	while (nlp_decoder_take(decoder, &result))
+	{
+		PgNlpRow   *row = &rows[result.row];
+
+		if (pg_nlp_from_utf8(result.text, result.len, &row->answer, &call->err) != NLP_OK)
+			pg_nlp_row_error(row, (int) result.row, n, options, &call->err);
+		taken++;
+	}
+	return taken;
+}
+
+/* Longest row, prompt and answer; 0 when no row is left. */
+static size_t
+longest_row(const PgNlpCall *call, const PgNlpOptions *options, const PgNlpRow *rows, int n, int *left)
+{
+	size_t		longest = 0;
+
+	*left = 0;
+	for (int i = 0; i < n; i++)
+	{
+		if (rows[i].skip)
+			continue;
+		longest = Max(longest, rows[i].prompt.n + pg_nlp_row_options(call, options, rows[i].prompt.n).max_tokens);
+		(*left)++;
+	}
+	return longest;
+}
+
+void
+pg_nlp_run_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int n)
+{
+	int			left;
+	size_t		longest = longest_row(call, options, rows, n, &left);
+	NlpDecoder *decoder;
+	bool		busy = true;
+	uint64		done = 0;
+
+	if (left == 0)
+		return;
+	decoder = pg_nlp_open_decoder(call, left, longest);
+	for (int i = 0; i < n; i++)
+	{
+		PgNlpRow   *row = &rows[i];
+		NlpGenOptions gen;
+
+		if (row->skip)
+			continue;
+		gen = pg_nlp_row_options(call, options, row->prompt.n);
+		if (nlp_decoder_submit(decoder, i, row->prompt.ids, row->prompt.n, &gen, &call->err) != NLP_OK)
+			pg_nlp_row_error(row, i, n, options, &call->err);
+		nlp_free(call->env.alloc, row->prompt.ids);
+		row->prompt.ids = NULL;
+	}
+	while (busy)
+	{
+		if (nlp_decoder_step(decoder, &busy, &call->err) != NLP_OK)
+			pg_nlp_raise(&call->err);
+		done += take_finished(call, decoder, options, rows, n);
+		pg_nlp_call_progress(call, nlp_decoder_stats(decoder), done);
+	}
+	nlp_decoder_close(decoder);
+}
