@@ -97,6 +97,17 @@ as_server()
 	fi
 }
 
+# as_server_in WRAPPER... -- CMD...: the same, with a command of our own rights around it.
+as_server_in()
+{
+	local wrap=()
+	while [ "$1" != -- ]; do wrap+=("$1"); shift; done
+	shift
+	if [ "$(id -u)" -ne 0 ]; then (cd "$NLP_VAR" && "${wrap[@]}" "$@")
+	else (cd "$NLP_VAR" && "${wrap[@]}" runuser -u "$(server_user)" -- "$@")
+	fi
+}
+
 # give DIR...: a directory the server's user may write.
 give()
 {
