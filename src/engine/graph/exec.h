@@ -30,7 +30,8 @@ extern NlpStatus nlp_exec_new(const NlpProgram *program, const NlpWeight *weight
 extern void nlp_exec_free(NlpExec *exec);
 /* Bytes nlp_exec_new would take, so that they can be reserved first. */
 extern size_t nlp_exec_bytes(const NlpProgram *program, const NlpWeight *weights,
-							 int max_tokens, int max_outputs, int max_positions, int threads);
+							 int max_tokens, int max_outputs, int max_positions, int threads,
+							 const NlpAlloc *alloc);	/* SIZE_MAX when it cannot be told */
 
 /* One step. The kv must have been extended by the caller for every token. On
  * NLP_ECANCELLED the step's kv contents are undefined; truncate before reuse. */
