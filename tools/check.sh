@@ -174,7 +174,7 @@ if part tap; then
 		as_server_in "${ns[@]}" -- env PATH="$NLP_BIN:$PATH" PG_REGRESS="$regress_dir/regress/pg_regress" PG_TEST_TIMEOUT_DEFAULT=120 \
 			TESTDIR="$work/tap/$t" TESTLOGDIR="$work/tap/$t/log" TESTDATADIR="$work/tap/$t/data" \
 			NLP_SRC="$NLP_SRC" MODELS_DIR="$MODELS_DIR" \
-			timeout -k 10 900 perl -I "$perl_dir" -I "$NLP_SRC/test/t/lib" "$NLP_SRC/test/t/$t.pl" > "$log" 2>&1 </dev/null || rc=$?
+			timeout -k 10 "${TEST_TIMEOUT:-900}" perl -I "$perl_dir" -I "$NLP_SRC/test/t/lib" "$NLP_SRC/test/t/$t.pl" > "$log" 2>&1 </dev/null || rc=$?
 		good=$(grep -c -E '^ok [0-9]+' "$log" || true)
 		bad=$(grep -c -E '^not ok [0-9]+' "$log" || true)
 		grep -E '^# not run: |^# figure: ' "$log" | sed 's/^# //' || true
