@@ -88,7 +88,9 @@ $(BUILD)/pg_nlp--1.0.sql: $(SQL_SRCS) Makefile
 
 -include $(PG_OBJS:.o=.d)
 
-.PHONY: check-engine check-exports
+.PHONY: check-engine check-exports clean-pg
+clean-pg:	# what depends on the server's version
+	rm -rf $(BUILD)/src/pg $(BUILD)/pg_nlp.so
 check-engine: engine-only
 
 check-exports: $(BUILD)/pg_nlp.so
