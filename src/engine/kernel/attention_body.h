@@ -1,0 +1,432 @@
+/* attention_body.h --- the one body behind attention.h, over the 16-lane vector of
+ * vec.h; included once by each attention_<isa>.c, which names the table in V_OPS.
+ *
+ * Query rows are the pairs (token, head of the group) in order of tokens: all heads
+ * of a group read the same keys. A strip of up to NLP_ATTN_ROWS rows goes over the
+ * pages twice: once for the scores, once, after the softmax, for the values. Inside
+ * a strip, blocks of V_BLOCK rows meet a page in one register tile, which does
+ *
+ *     c[r][lane] = fma(a[r][k], b[k][lane], c[r][lane])   k ascending
+ *
+ * for both products (scores: k over d, lanes over positions; values: k over
+ * positions, lanes over d). Each output is therefore one chain whatever the tile.
+ *
+ * A row's chain over positions ends exactly at its own last visible position, and
+ * masked scores are replaced, not multiplied: nothing of an unused slot or of a
+ * later position can reach a result, be it NaN or infinity. */
+#include "kernel/attention_ops.h"
+#include "kernel/vec.h"
+
+#if defined(NLP_VEC_AVX512)
+#define V_BLOCK 8				/* rows of a full tile */
+#define V_TILE 16				/* accumulators a tile may hold */
+#else
+#define V_BLOCK 6
+#define V_TILE 6
+#endif
+#define V_DIRECT_ROWS V_BLOCK	/* up to so many rows convert f16 in the tile itself */
+
+/* ---- the register tile ---------------------------------------------------- */
+
+typedef struct TileArgs
+{
+	const float *a;				/* a[r * a_row + k * a_step] */
+	size_t		a_row;
+	size_t		a_step;
+	const void *b;				/* b[k * b_step + lane], f32 or f16 */
+	size_t		b_step;
+	int			depth;			/* steps of k */
+	bool		more;			/* start from c, not from 0 */
+	float	   *c;				/* c[r * c_row + lane] */
+	size_t		c_row;
+} TileArgs;
+
+V_INLINE void
+tile(const int rows, const int vecs, const bool half, const TileArgs *t)
+{
+	const float *a = t->a;
+	const char *b = t->b;
+	const size_t elem = half ? sizeof(uint16_t) : sizeof(float);
+	const size_t a_row = t->a_row;
+	const size_t a_step = t->a_step;
+	const size_t b_bytes = t->b_step * elem;
+	Vec			acc[V_BLOCK][2];
+
+#pragma GCC unroll 8
+	for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+		for (int n = 0; n < vecs; n++)
+			acc[r][n] = t->more ? v_load(t->c + r * t->c_row + n * V_LANES) : v_zero();
+	for (int k = t->depth; k > 0; k--, a += a_step, b += b_bytes)
+	{
+		Vec			bv[2];
+
+#pragma GCC unroll 2
+		for (int n = 0; n < vecs; n++)
+			bv[n] = half ? v_load_f16((const uint16_t *) b + n * V_LANES) : v_load((const float *) b + n * V_LANES);
+#pragma GCC unroll 8
+		for (int r = 0; r < rows; r++)
+		{
+			Vec			av = v_set(a[r * a_row]);
+
+#pragma GCC unroll 2
+			for (int n = 0; n < vecs; n++)
+				acc[r][n] = v_fma(av, bv[n], acc[r][n]);
+		}
+	}
+#pragma GCC unroll 8
+	for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+		for (int n = 0; n < vecs; n++)
+			v_store(t->c + r * t->c_row + n * V_LANES, acc[r][n]);
+}
+
+/* Vectors side by side in a tile of so many rows. */
+V_INLINE int
+tile_vecs(int rows)
+{
+	return rows * 2 <= V_TILE ? 2 : 1;
+}
+
+typedef void (*TileFn) (const TileArgs *t);
+
+#define TILE_FN(rows, vecs) \
+	static void tile_f32_##rows##_##vecs(const TileArgs *t) { tile(rows, vecs, false, t); } \
+	static void tile_f16_##rows##_##vecs(const TileArgs *t) { tile(rows, vecs, true, t); }
+#define TILE_PAIR(rows) TILE_FN(rows, 1) TILE_FN(rows, 2)
+#define TILE_ENTRY(half, rows, second) {tile_##half##_##rows##_1, tile_##half##_##rows##_##second}
+
+#if defined(NLP_VEC_AVX512)
+TILE_PAIR(1) TILE_PAIR(2) TILE_PAIR(3) TILE_PAIR(4) TILE_PAIR(5) TILE_PAIR(6) TILE_PAIR(7) TILE_PAIR(8)
+#define TILE_TABLE(half) { \
+	TILE_ENTRY(half, 1, 2), TILE_ENTRY(half, 2, 2), TILE_ENTRY(half, 3, 2), TILE_ENTRY(half, 4, 2), \
+	TILE_ENTRY(half, 5, 2), TILE_ENTRY(half, 6, 2), TILE_ENTRY(half, 7, 2), TILE_ENTRY(half, 8, 2)}
+#else
+TILE_PAIR(1) TILE_PAIR(2) TILE_PAIR(3) TILE_FN(4, 1) TILE_FN(5, 1) TILE_FN(6, 1)
+#define TILE_TABLE(half) { \
+	TILE_ENTRY(half, 1, 2), TILE_ENTRY(half, 2, 2), TILE_ENTRY(half, 3, 2), TILE_ENTRY(half, 4, 1), \
+	TILE_ENTRY(half, 5, 1), TILE_ENTRY(half, 6, 1)}
+#endif
+
+static const TileFn tiles[2][V_BLOCK][2] = {TILE_TABLE(f32), TILE_TABLE(f16)};
+
+/* rows x (vecs * 16) outputs, as many tiles as it takes. */
+static void
+multiply(TileArgs t, int rows, int vecs, bool half)
+{
+	int			wide = tile_vecs(rows);
+
+	while (vecs > 0)
+	{
+		int			n = vecs < wide ? vecs : wide;
+
+		tiles[half][rows - 1][n - 1] (&t);
+		t.b = (const char *) t.b + n * V_LANES * (half ? sizeof(uint16_t) : sizeof(float));
+		t.c += n * V_LANES;
+		vecs -= n;
+	}
+}
+
+/* ---- a strip of query rows ------------------------------------------------ */
+
+typedef struct Strip
+{
+	const NlpAttnShape *shape;
+	void *const *pages;
+	int			g;				/* kv head */
+	int			rows;
+	int			from[NLP_ATTN_ROWS];	/* row r sees positions [from, to); both ascend with r */
+	int			to[NLP_ATTN_ROWS];
+	int			first;			/* pages [first, last] hold all of them */
+	int			last;
+	size_t		dim;			/* head_dim padded to whole vectors */
+	size_t		stride;			/* floats between score rows */
+	float	   *score;			/* [rows][stride], column 0 is position first * 32 */
+	float	   *query;			/* blocks of [head_dim][rows of the block], scaled */
+	float	   *acc;			/* [rows][dim] */
+	float	   *page;			/* one page's keys [head_dim][32] or values [32][dim] */
+	float		sum[NLP_ATTN_ROWS];
+} Strip;
+
+static inline int
+smaller(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+static inline int
+larger(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+static const uint16_t *
+page_keys(const Strip *s, int page)
+{
+	return (const uint16_t *) s->pages[page] + (size_t) s->g * s->shape->head_dim * NLP_KV_PAGE;
+}
+
+static const uint16_t *
+page_values(const Strip *s, int page)
+{
+	return page_keys(s, page) + (size_t) s->shape->kv_heads * s->shape->head_dim * NLP_KV_PAGE;
+}
+
+/* Copy the strip's queries, scaled, so that a tile reads its broadcasts in a line. */
+static void
+pack_queries(Strip *s, const float *q, size_t ldq, int row0)
+{
+	int			group = s->shape->heads / s->shape->kv_heads;
+	int			d = s->shape->head_dim;
+
+	for (int r0 = 0; r0 < s->rows; r0 += V_BLOCK)
+	{
+		int			n = smaller(V_BLOCK, s->rows - r0);
+		float	   *block = s->query + (size_t) r0 * d;
+
+		for (int r = 0; r < n; r++)
+		{
+			int			row = row0 + r0 + r;
+			const float *src = q + (size_t) (row / group) * ldq +
+				((size_t) s->g * group + row % group) * d;
+
+			for (int c = 0; c < d; c++)
+				block[c * n + r] = src[c] * s->shape->scale;
+		}
+	}
+}
+
+static void
+score_page(Strip *s, int page)
+{
+	int			d = s->shape->head_dim;
+	bool		half = s->rows <= V_DIRECT_ROWS;
+	const uint16_t *keys = page_keys(s, page);
+
+	if (!half)
+		for (int c = 0; c < d * NLP_KV_PAGE; c += V_LANES)
+			v_store(s->page + c, v_load_f16(keys + c));
+	for (int r0 = 0; r0 < s->rows; r0 += V_BLOCK)
+	{
+		int			n = smaller(V_BLOCK, s->rows - r0);
+		int			seen = s->to[r0 + n - 1] - page * NLP_KV_PAGE;	/* of this page, by any row */
+		TileArgs	t = {
+			.a = s->query + (size_t) r0 * d, .a_row = 1, .a_step = n,
+			.b = half ? (const void *) keys : s->page, .b_step = NLP_KV_PAGE,
+			.depth = d,
+			.c = s->score + r0 * s->stride + (size_t) (page - s->first) * NLP_KV_PAGE, .c_row = s->stride
+		};
+
+		if (seen > 0 && s->from[r0] < (page + 1) * NLP_KV_PAGE)
+			multiply(t, n, seen > V_LANES ? 2 : 1, half);
+	}
+}
+
+V_INLINE Vec
+visible(Vec x, float hidden, int at, int from, int to)
+{
+	VMask		m = v_mask_and(v_mask_from(larger(from - at, 0)), v_mask_below(smaller(to - at, V_LANES)));
+
+	return v_blend(m, x, v_set(hidden));
+}
+
+/* Scores of one row become exp(score - max); hidden ones in touched vectors
+ * become 0. The sum's lane is the absolute position mod 16. */
+static float
+softmax_row(float *score, int from, int to, float softcap)
+{
+	int			begin = from & ~(V_LANES - 1);
+	Vec			best = v_set(-INFINITY);
+	Vec			sum = v_zero();
+	Vec			cap = v_set(softcap);
+	Vec			top;
+
+	for (int p = begin; p < to; p += V_LANES)
+	{
+		Vec			x = v_load(score + p);
+
+		if (softcap > 0)
+		{
+			x = v_mul(cap, v_tanh(v_div(x, cap)));
+			v_store(score + p, x);
+		}
+		if (p < from || p + V_LANES > to)
+			x = visible(x, -INFINITY, p, from, to);
+		best = v_max(x, best);
+	}
+	top = v_set(v_max_lane(best));
+	for (int p = begin; p < to; p += V_LANES)
+	{
+		Vec			e = v_exp(v_sub(v_load(score + p), top));
+
+		if (p < from || p + V_LANES > to)
+			e = visible(e, 0.0f, p, from, to);
+		v_store(score + p, e);
+		sum = v_add(sum, e);
+	}
+	return v_sum(sum);
+}
+
+/* acc of rows [r0, r0 + n) over positions [from, to) of one page. */
+static void
+add_values(Strip *s, int page, bool half, int r0, int n, int from, int to)
+{
+	const char *values = half ? (const char *) page_values(s, page) : (const char *) s->page;
+	size_t		width = half ? (size_t) s->shape->head_dim : s->dim;
+	TileArgs	t = {
+		.a = s->score + r0 * s->stride + (from - s->first * NLP_KV_PAGE), .a_row = s->stride, .a_step = 1,
+		.b = values + (from - page * NLP_KV_PAGE) * width * (half ? sizeof(uint16_t) : sizeof(float)),
+		.b_step = width,
+		.depth = to - from,
+		.more = true,
+		.c = s->acc + r0 * s->dim, .c_row = s->dim
+	};
+
+	if (from < to)
+		multiply(t, n, (int) (s->dim / V_LANES), half);
+}
+
+static void
+weigh_page(Strip *s, int page)
+{
+	int			d = s->shape->head_dim;
+	int			begin = page * NLP_KV_PAGE;
+	int			end = begin + NLP_KV_PAGE;
+	bool		half = s->rows <= V_DIRECT_ROWS && d % V_LANES == 0;
+	const uint16_t *values = page_values(s, page);
+
+	if (!half)
+		for (int p = 0; p < NLP_KV_PAGE; p++, values += d)
+		{
+			int			c = 0;
+
+			for (; c + V_LANES <= d; c += V_LANES)
+				v_store(s->page + p * s->dim + c, v_load_f16(values + c));
+			if (c < d)
+			{
+				uint16_t	tail[V_LANES] = {0};
+
+				memcpy(tail, values + c, (d - c) * sizeof(uint16_t));
+				v_store(s->page + p * s->dim + c, v_load_f16(tail));
+			}
+		}
+	for (int r0 = 0; r0 < s->rows; r0 += V_BLOCK)
+	{
+		int			n = smaller(V_BLOCK, s->rows - r0);
+		int			from = larger(begin, s->from[r0 + n - 1]);	/* what all rows of the block see */
+		int			to = smaller(end, s->to[r0]);
+
+		if (from >= to)
+			from = to = end;
+		for (int r = r0; r < r0 + n; r++)
+			add_values(s, page, half, r, 1, larger(begin, s->from[r]), smaller(from, s->to[r]));
+		add_values(s, page, half, r0, n, from, to);
+		for (int r = r0; r < r0 + n; r++)
+			add_values(s, page, half, r, 1, to, smaller(end, s->to[r]));
+	}
+}
+
+static void
+attend_strip(Strip *s, const float *q, size_t ldq, int row0, float *out, size_t ldo)
+{
+	int			group = s->shape->heads / s->shape->kv_heads;
+	int			d = s->shape->head_dim;
+	int			origin = s->first * NLP_KV_PAGE;
+
+	pack_queries(s, q, ldq, row0);
+	for (int page = s->first; page <= s->last; page++)
+		score_page(s, page);
+	for (int r = 0; r < s->rows; r++)
+		s->sum[r] = softmax_row(s->score + r * s->stride, s->from[r] - origin, s->to[r] - origin,
+								s->shape->softcap);
+	memset(s->acc, 0, s->rows * s->dim * sizeof(float));
+	for (int page = s->first; page <= s->last; page++)
+		weigh_page(s, page);
+	for (int r = 0; r < s->rows; r++)
+	{
+		float	   *dst = out + (size_t) ((row0 + r) / group) * ldo +
+			((size_t) s->g * group + (row0 + r) % group) * d;
+		const float *src = s->acc + r * s->dim;
+		Vec			sum = v_set(s->sum[r]);
+		int			c = 0;
+
+		for (; c + V_LANES <= d; c += V_LANES)
+			v_store(dst + c, v_div(v_load(src + c), sum));
+		if (c < d)
+			v_store_n(dst + c, v_div(v_load(src + c), sum), d - c);
+	}
+}
+
+static void
+attention(const NlpAttnShape *shape, const float *q, size_t ldq, int t, int pos0,
+		  void *const *pages, int g_from, int g_to, float *out, size_t ldo, void *work)
+{
+	int			group = shape->heads / shape->kv_heads;
+	Strip		s = {.shape = shape, .pages = pages};
+
+	s.dim = nlp_attn_padded_dim(shape->head_dim);
+	s.stride = nlp_attn_score_stride(pos0 + t);
+	s.score = work;
+	s.query = s.score + NLP_ATTN_ROWS * s.stride;
+	s.acc = s.query + NLP_ATTN_ROWS * s.dim;
+	s.page = s.acc + NLP_ATTN_ROWS * s.dim;
+	for (s.g = g_from; s.g < g_to; s.g++)
+	{
+		for (int row0 = 0; row0 < t * group; row0 += NLP_ATTN_ROWS)
+		{
+			s.rows = smaller(NLP_ATTN_ROWS, t * group - row0);
+			for (int r = 0; r < s.rows; r++)
+			{
+				s.to[r] = pos0 + (row0 + r) / group + 1;
+				s.from[r] = shape->window > 0 ? larger(0, s.to[r] - shape->window) : 0;
+			}
+			s.first = s.from[0] / NLP_KV_PAGE;
+			s.last = (s.to[s.rows - 1] - 1) / NLP_KV_PAGE;
+			attend_strip(&s, q, ldq, row0, out, ldo);
+		}
+	}
+}
+
+/* ---- storing keys and values ----------------------------------------------- */
+
+V_INLINE Vec
+load_some(const float *p, int n)
+{
+	return n >= V_LANES ? v_load(p) : v_load_n(p, n);
+}
+
+static void
+kv_store(void *layer_page, int slot, int kv_heads, int head_dim, const float *k, const float *v)
+{
+	uint16_t   *keys = (uint16_t *) layer_page + slot;
+	uint16_t   *values = (uint16_t *) layer_page + (size_t) kv_heads * head_dim * NLP_KV_PAGE +
+		(size_t) slot * head_dim;
+	uint16_t	tmp[V_LANES];
+	int			width = kv_heads * head_dim;
+
+	for (int c = 0; c < width; c += V_LANES)
+	{
+		int			n = smaller(V_LANES, width - c);
+
+		v_store_f16(tmp, load_some(k + c, n));
+		for (int l = 0; l < n; l++)
+			keys[(size_t) (c + l) * NLP_KV_PAGE] = tmp[l];
+	}
+	for (int g = 0; g < kv_heads; g++, values += (size_t) head_dim * NLP_KV_PAGE, v += head_dim)
+	{
+		for (int c = 0; c < head_dim; c += V_LANES)
+		{
+			int			n = smaller(V_LANES, head_dim - c);
+
+			if (n == V_LANES)
+				v_store_f16(values + c, v_load(v + c));
+			else
+			{
+				v_store_f16(tmp, v_load_n(v + c, n));
+				memcpy(values + c, tmp, n * sizeof(uint16_t));
+			}
+		}
+	}
+}
+
+const NlpAttentionOps V_OPS = {.kv_store = kv_store, .attention = attention};

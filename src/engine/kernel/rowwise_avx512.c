@@ -1,0 +1,10 @@
+/* rowwise_avx512.c --- rowwise_body.h compiled for AVX-512. */
+#if defined(__x86_64__)
+#define NLP_VEC_AVX512
+#define V_OPS nlp_rowwise_avx512
+
+#include "kernel/rowwise_body.h"
+#include "engine_only.h"
+#else
+typedef int nlp_rowwise_avx512_is_empty;
+#endif
