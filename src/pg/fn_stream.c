@@ -19,7 +19,7 @@
 #include "access/parallel.h"
 #include "funcapi.h"
 #include "libpq/libpq.h"
-#include "tcop/dest.h"
+#include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 
 #include "fn_common.h"
