@@ -13,7 +13,7 @@ nlp_var_init
 need_packages $NLP_BUILD_PACKAGES $NLP_MODEL_PACKAGES
 work=$(mktemp -d /var/tmp/pg_nlp-versions.XXXXXX)
 chmod 755 "$work"
-trap 'rm -rf "$work"' EXIT
+trap '[ -n "${KEEP:-}" ] || rm -rf "$work"' EXIT
 versions=${*:-15 16 17 18}
 arch=$(dpkg --print-architecture)
 failed=0
@@ -47,7 +47,7 @@ for a; do case \$a in
 --pgxs) echo "$dir/usr/lib/postgresql/$v/lib/pgxs/src/makefiles/pgxs.mk" ;;
 --bindir) echo "$dir/usr/lib/postgresql/$v/bin" ;;
 --includedir) echo "$dir/usr/include/postgresql" ;;
---pkgincludedir) echo "$dir/usr/include/postgresql/$v" ;;
+--pkgincludedir) echo "$dir/usr/include/postgresql" ;;
 --includedir-server) echo "$dir/usr/include/postgresql/$v/server" ;;
 --libdir) echo "$dir/usr/lib" ;;
 --pkglibdir) echo "$dir/usr/lib/postgresql/$v/lib" ;;
@@ -83,10 +83,13 @@ for v in $versions; do
 	17|18)
 		suite=trixie
 		[ "$v" = 17 ] || suite=sid
-		if fetch_debs $suite "$work/$v" "postgresql-server-dev-$v:$arch" "postgresql-$v:$arch"; then
+		if fetch_debs $suite "$work/$v" "postgresql-server-dev-$v:$arch" "postgresql-client-$v:$arch"; then
 			pg_config_for "$work/$v" "$v"
-			# Debian's Makefile.global names its own absolute include path.
-			sed -i "s#\(-I *\|=\)/usr/include/postgresql#\1$work/$v/usr/include/postgresql#g" "$work/$v/usr/lib/postgresql/$v/lib/pgxs/src/Makefile.global"
+			# Warnings that this machine's older compiler does not know.
+			for flag in -Wmissing-variable-declarations; do
+				gcc -Werror $flag -E -x c /dev/null >/dev/null 2>&1 ||
+					sed -i "s/ $flag//" "$work/$v/usr/lib/postgresql/$v/lib/pgxs/src/Makefile.global"
+			done
 			compile "$v" "$work/$v/bin/pg_config" || true
 		else
 			tail -n 3 "$work/apt-$suite/log"
