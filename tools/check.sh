@@ -96,7 +96,8 @@ if need_server; then
 	# The server's user may not be able to read this tree: what tests read is copied.
 	rm -rf "$work/src"
 	mkdir -p "$work/src"
-	cp -r sql expected test examples "$work/src/"
+	cp -r sql expected test examples README.md "$work/src/"
+	[ ! -d docs ] || cp -r docs "$work/src/"
 	chmod -R a+rX "$work/src"
 	export NLP_SRC=$work/src
 fi
