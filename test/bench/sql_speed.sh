@@ -49,8 +49,8 @@ for t in ${BENCH_THREADS:-1 2}; do
 	row "decode, $t thread(s), through SQL" "$(awk -v a="$long" -v b="$short" 'BEGIN { print 128000 / (a - b) }')" "$(bench_of "$t" -p 0 -n 128)"
 	ms=$(ms_of "SELECT length(generate(repeat('word ', $words), options => '{\"max_tokens\": 1}'))" "$set_t;")
 	row "prefill 512, $t thread(s), through SQL" "$(awk -v a="$ms" 'BEGIN { print 512000 / a }')" "$(bench_of "$t" -p 512 -n 0)"
-	long=$(ms_of "SELECT count(generate(array_agg('Number ' || i || ' is'), options => '{\"max_tokens\": 96, \"ignore_eos\": true}')) FROM generate_series(1, 32) i" "$set_t;")
-	short=$(ms_of "SELECT count(generate(array_agg('Number ' || i || ' is'), options => '{\"max_tokens\": 32, \"ignore_eos\": true}')) FROM generate_series(1, 32) i" "$set_t;")
+	long=$(ms_of "SELECT cardinality(generate(array_agg('Number ' || i || ' is'), options => '{\"max_tokens\": 96, \"ignore_eos\": true}')) FROM generate_series(1, 32) i" "$set_t;")
+	short=$(ms_of "SELECT cardinality(generate(array_agg('Number ' || i || ' is'), options => '{\"max_tokens\": 32, \"ignore_eos\": true}')) FROM generate_series(1, 32) i" "$set_t;")
 	b=$("$peer/llama-batched-bench" -m "$model" -t "$t" -tb "$t" -c 8192 -b 2048 -npp 8 -ntg 64 -npl 32 2>/dev/null | awk -F'|' '$4 + 0 == 32 { print $9 }' || true)
 	row "32 sequences, decode, $t thread(s), through SQL" "$(awk -v a="$long" -v b="$short" 'BEGIN { print 32 * 64000 / (a - b) }')" "${b:-0}"
 done
