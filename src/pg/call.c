@@ -1,0 +1,406 @@
+/* call.c --- one verb's use of a model, from its name to the last byte given back.
+ *
+ * Names are looked up under the statement's snapshot. What was found is remembered
+ * in fn_extra and used again only while the snapshot shows the same (snapshot,
+ * command, transaction and subtransaction): PL/pgSQL keeps fn_extra over statements,
+ * and changes of rows send no invalidation. The right to use the model is looked at
+ * in every call, for the role that is effective then.
+ *
+ * A call owns a memory context; its reset callback undoes everything, so an ERROR
+ * anywhere is the same as pg_nlp_call_end. Leaving the server undoes calls by the
+ * list of them. */
+#include "shared.h"
+
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+PG_FUNCTION_INFO_V1(pg_nlp_prewarm);
+PG_FUNCTION_INFO_V1(pg_nlp_evict);
+
+typedef struct PgNlpCallPrivate
+{
+	dlist_node	node;
+	bool		open;			/* in the list; undone when false */
+	bool		gated;			/* wants a place */
+	bool		has_place;
+	bool		holds_pool;
+	MemoryContext mcxt;
+	MemoryContextCallback undo;
+	PgNlpMemory memory;
+	PgNlpHandle *handle;
+	PgNlpActivity *activity;
+	PgNlpModelRow row;
+	NlpDecoderStats stats;
+	uint64		rows;
+	instr_time	start;
+} PgNlpCallPrivate;
+
+static dlist_head calls = DLIST_STATIC_INIT(calls);
+
+/* ---- which model ---- */
+
+/* Two equal ones show the same rows. */
+typedef struct SnapshotKey
+{
+	LocalTransactionId lxid;
+	SubTransactionId subxid;
+	TransactionId xmin,
+				xmax;
+	uint32		xcnt;
+	int32		subxcnt;
+	CommandId	curcid;
+	uint64		completions;
+} SnapshotKey;
+
+typedef struct NameMemo
+{
+	SnapshotKey snapshot;
+	Oid			role;
+	uint32		task;
+	char		asked[PG_NLP_NAME_BYTES];	/* name or default; "": the only one */
+	PgNlpModelRow row;
+} NameMemo;
+
+static void
+snapshot_key(Snapshot snapshot, SnapshotKey *key)
+{
+	memset(key, 0, sizeof(*key));	/* compared as bytes */
+#if PG_VERSION_NUM >= 170000
+	key->lxid = MyProc->vxid.lxid;
+#else
+	key->lxid = MyProc->lxid;
+#endif
+	key->subxid = GetCurrentSubTransactionId();
+	key->xmin = snapshot->xmin;
+	key->xmax = snapshot->xmax;
+	key->xcnt = snapshot->xcnt;
+	key->subxcnt = snapshot->subxcnt;
+	key->curcid = snapshot->curcid;
+	key->completions = snapshot->snapXactCompletionCount;
+}
+
+static char *
+name_list(List *names)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, names)
+		appendStringInfo(&buf, "%s\"%s\"", buf.len ? ", " : "", (char *) lfirst(lc));
+	return buf.data;
+}
+
+/* No name and no setting: the only model that the role may use for the task. */
+static void
+only_model(uint32 task, Snapshot snapshot, PgNlpModelRow *row)
+{
+	List	   *names = pg_nlp_store_candidates(task, snapshot);
+	const char *setting;
+
+	(void) pg_nlp_default_model(task, &setting);
+	if (names == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("no model for %s is loaded that you may use", pg_nlp_task_name(task)),
+				 errhint("Load one with nlp.load_model(name, path), or ask its owner for GRANT SELECT; nlp.models lists them.")));
+	if (list_length(names) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_AMBIGUOUS_PARAMETER),
+				 errmsg("more than one model can do %s", pg_nlp_task_name(task)),
+				 errdetail("Candidates are %s.", name_list(names)),
+				 errhint("Name one in the model argument, or set \"%s\".", setting)));
+	if (!pg_nlp_store_find(linitial(names), snapshot, row))
+		elog(ERROR, "model \"%s\" vanished from its snapshot", (char *) linitial(names));
+}
+
+static void
+named_model(const char *name, bool by_setting, uint32 task, Snapshot snapshot, PgNlpModelRow *row)
+{
+	const char *setting = NULL;
+
+	if (by_setting)
+		(void) pg_nlp_default_model(task, &setting);
+	if (!pg_nlp_store_find(name, snapshot, row))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("model \"%s\" does not exist", name),
+				 by_setting ? errdetail("The setting \"%s\" names it.", setting) : 0,
+				 errhint("nlp.models lists the models.")));
+	if (!(row->tasks & task))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("model \"%s\" cannot do %s", name, pg_nlp_task_name(task)),
+				 errhint("nlp.models says what each model can do.")));
+}
+
+/* Find and lock the model. */
+static void
+resolve(FunctionCallInfo fcinfo, uint32 task, const text *model_name, PgNlpModelRow *row)
+{
+	Snapshot	snapshot = pg_nlp_statement_snapshot();
+	NameMemo   *memo = fcinfo ? fcinfo->flinfo->fn_extra : NULL;
+	NameMemo	now;
+	char	   *name = model_name ? text_to_cstring(model_name) : pstrdup(pg_nlp_default_model(task, NULL));
+
+	memset(&now, 0, offsetof(NameMemo, row));
+	snapshot_key(snapshot, &now.snapshot);
+	now.role = GetUserId();
+	now.task = task;
+	if (model_name && name[0] == '\0')
+		pg_nlp_check_name(name);	/* raises */
+	if (strlcpy(now.asked, name, sizeof(now.asked)) >= sizeof(now.asked))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("model does not exist: its name is too long")));
+	if (memo && memcmp(memo, &now, offsetof(NameMemo, row)) == 0)
+	{
+		*row = memo->row;
+		pfree(name);
+		return;
+	}
+	if (name[0] == '\0')
+		only_model(task, snapshot, &now.row);
+	else
+		named_model(name, model_name == NULL, task, snapshot, &now.row);
+	pg_nlp_lock_model(&now.row);
+	*row = now.row;
+	if (fcinfo)
+	{
+		if (memo == NULL)
+			memo = fcinfo->flinfo->fn_extra = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(NameMemo));
+		*memo = now;
+	}
+	pfree(name);
+}
+
+static void
+check_right(const PgNlpModelRow *row)
+{
+	bool		missing = false;
+	AclResult	allowed = pg_class_aclcheck_ext(row->relation, GetUserId(), ACL_SELECT, &missing);
+
+	if (missing)
+		pg_nlp_model_gone(row);
+	if (allowed != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for model \"%s\"", row->name),
+				 errhint("Its owner can GRANT SELECT on its relation, which nlp.models names.")));
+}
+
+/* ---- a call ---- */
+
+static void
+undo_call(void *arg)
+{
+	PgNlpCallPrivate *p = arg;
+	instr_time	now;
+
+	if (!p->open)
+		return;
+	p->open = false;
+	dlist_delete(&p->node);
+	if (p->has_place)
+		pg_nlp_gate_leave();
+	p->has_place = false;
+	if (p->handle)
+	{
+		INSTR_TIME_SET_CURRENT(now);
+		INSTR_TIME_SUBTRACT(now, p->start);
+		pg_nlp_count_call(p->row.relation, &p->stats, p->rows, INSTR_TIME_GET_MICROSEC(now));
+		pg_nlp_release(p->handle);
+		p->handle = NULL;
+	}
+	pg_nlp_activity_end(p->activity);
+	p->activity = NULL;
+	if (p->holds_pool)
+		pg_nlp_pool_hold(-1);
+	p->holds_pool = false;
+	pg_nlp_memory_release(&p->memory);
+}
+
+void
+pg_nlp_calls_at_exit(void)
+{
+	while (!dlist_is_empty(&calls))
+		undo_call(dlist_container(PgNlpCallPrivate, node, dlist_head_node(&calls)));
+}
+
+static void
+show_loading(void *ctx)
+{
+	pg_nlp_phase(((PgNlpCallPrivate *) ctx)->activity, PG_NLP_PHASE_LOADING);
+}
+
+static PgNlpCall *
+new_call(const char *verb)
+{
+	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext, "pg_nlp call", ALLOCSET_DEFAULT_SIZES);
+	PgNlpCall  *call = MemoryContextAllocZero(mcxt, sizeof(PgNlpCall));
+	PgNlpCallPrivate *p = MemoryContextAllocZero(mcxt, sizeof(PgNlpCallPrivate));
+
+	call->priv = p;
+	p->mcxt = mcxt;
+	INSTR_TIME_SET_CURRENT(p->start);
+	pg_nlp_memory_init(&p->memory, mcxt, true);
+	pg_nlp_env_init(&call->env, &p->memory);
+	p->undo = (MemoryContextCallback) {.func = undo_call, .arg = p};
+	MemoryContextRegisterResetCallback(mcxt, &p->undo);
+	dlist_push_head(&calls, &p->node);
+	p->open = true;
+	p->activity = pg_nlp_activity_begin(verb);
+	return call;
+}
+
+PgNlpCall *
+pg_nlp_call_begin(FunctionCallInfo fcinfo, const char *verb, uint32 task, const text *model_name, bool gate)
+{
+	PgNlpModelRow row;
+	PgNlpCall  *call;
+	PgNlpCallPrivate *p;
+
+	(void) pg_nlp_shared();		/* or the reason why not, first */
+	resolve(fcinfo, task, model_name, &row);
+	check_right(&row);
+	call = new_call(verb);
+	p = call->priv;
+	p->row = row;
+	p->gated = gate;
+	pg_nlp_activity_model(p->activity, row.name);
+	p->handle = pg_nlp_acquire(&row, show_loading, p);
+	call->model = p->handle->model;
+	pg_nlp_call_resume(call);
+	call->env.pool = pg_nlp_pool();
+	if (call->env.pool)
+	{
+		pg_nlp_pool_hold(1);
+		p->holds_pool = true;
+	}
+	return call;
+}
+
+void
+pg_nlp_call_end(PgNlpCall *call)
+{
+	MemoryContextDelete(call->priv->mcxt);	/* calls undo_call first */
+}
+
+void
+pg_nlp_call_progress(PgNlpCall *call, const NlpDecoderStats *stats, uint64 rows_done)
+{
+	PgNlpCallPrivate *p = call->priv;
+
+	if (stats)
+		p->stats = *stats;
+	p->rows = rows_done;
+	if (p->activity)
+	{
+		pg_atomic_write_u64(&p->activity->tokens, p->stats.tokens);
+		pg_atomic_write_u64(&p->activity->rows, rows_done);
+	}
+}
+
+void
+pg_nlp_call_reserve(PgNlpCall *call, Size bytes, const char *what)
+{
+	if (!pg_nlp_memory_reserve(&call->priv->memory, bytes))
+		pg_nlp_budget_error(bytes, what);
+}
+
+Size
+pg_nlp_call_available(const PgNlpCall *call)
+{
+	const PgNlpMemory *m = &call->priv->memory;
+	uint64		limit = pg_nlp_compute_limit();
+	uint64		used = pg_atomic_read_u64(&pg_nlp_shared()->budget_used);
+
+	return (limit > used ? limit - used : 0) + (m->reserved - m->used);
+}
+
+void
+pg_nlp_call_pause(PgNlpCall *call)
+{
+	PgNlpCallPrivate *p = call->priv;
+
+	if (p->has_place)
+		pg_nlp_gate_leave();
+	p->has_place = false;
+	pg_nlp_phase(p->activity, PG_NLP_PHASE_PAUSED);
+}
+
+void
+pg_nlp_call_resume(PgNlpCall *call)
+{
+	PgNlpCallPrivate *p = call->priv;
+
+	if (p->gated && !p->has_place)
+	{
+		pg_nlp_gate_enter(p->activity);
+		p->has_place = true;
+	}
+	pg_nlp_phase(p->activity, PG_NLP_PHASE_RUNNING);
+}
+
+const char *
+pg_nlp_call_model_name(const PgNlpCall *call)
+{
+	return call->priv->row.name;
+}
+
+/* ---- nlp.prewarm, nlp.evict ---- */
+
+static void
+find_model(FunctionCallInfo fcinfo, PgNlpModelRow *row)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	if (!pg_nlp_store_find(name, pg_nlp_statement_snapshot(), row))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("model \"%s\" does not exist", name)));
+}
+
+/* prewarm(name text): make it resident; bytes of its image */
+Datum
+pg_nlp_prewarm(PG_FUNCTION_ARGS)
+{
+	PgNlpModelRow row;
+	PgNlpCall  *call;
+	PgNlpCallPrivate *p;
+	uint64		bytes;
+
+	(void) pg_nlp_shared();
+	find_model(fcinfo, &row);
+	pg_nlp_lock_model(&row);
+	check_right(&row);
+	call = new_call("prewarm");
+	p = call->priv;
+	p->row = row;
+	pg_nlp_activity_model(p->activity, row.name);
+	p->handle = pg_nlp_acquire(&row, show_loading, p);
+	bytes = p->handle->image->bytes;
+	pg_nlp_call_end(call);
+	PG_RETURN_INT64((int64) bytes);
+}
+
+/* evict(name text): false when a call is reading it, or it is not resident */
+Datum
+pg_nlp_evict(PG_FUNCTION_ARGS)
+{
+	PgNlpModelRow row;
+	PgNlpKey	key;
+
+	find_model(fcinfo, &row);
+	if (!pg_nlp_relation_owner(row.relation, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be owner of model \"%s\"", row.name)));
+	key.database = MyDatabaseId;
+	key.relation = row.relation;
+	memcpy(key.sha256, row.sha256, PG_NLP_SHA256_BYTES);
+	PG_RETURN_BOOL(pg_nlp_evict_key(&key));
+}
