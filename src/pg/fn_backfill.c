@@ -234,10 +234,6 @@ try_rows(Backfill *job, Attempt attempt, int first, int n, ErrorData **error)
 	{
 		MemoryContextSwitchTo(job->batch_context);
 		*error = CopyErrorData();
-		if (job->options.given & OPT_ON_ERROR ? !job->options.null_on_error : false)
-			PG_RE_THROW();
-		if (!is_row_error((*error)->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		ok = false;
@@ -245,6 +241,9 @@ try_rows(Backfill *job, Attempt attempt, int first, int n, ErrorData **error)
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	CurrentResourceOwner = owner;
+	if (!ok && (!is_row_error((*error)->sqlerrcode) ||
+				((job->options.given & OPT_ON_ERROR) && !job->options.null_on_error)))
+		ReThrowError(*error);
 	return ok;
 }
 
@@ -526,6 +525,7 @@ static bool
 run_batch(Backfill *job)
 {
 	MemoryContext old;
+	ErrorData  *error;
 	bool		more;
 
 	/* After a commit there is none, and values are fetched from their TOAST tables. */
@@ -539,7 +539,7 @@ run_batch(Backfill *job)
 	if (more && job->plan.batched)
 	{
 		try_halving(job, compute_rows, 0, job->n);
-		if (!try_rows(job, write_rows, 0, job->n, &(ErrorData *) {NULL}))
+		if (!try_rows(job, write_rows, 0, job->n, &error))
 			for (int i = 0; i < job->n; i++)
 				try_halving(job, write_rows, i, 1);
 	}

@@ -29,6 +29,7 @@
 #include "utils/syscache.h"
 
 #include "fn_backfill.h"
+#include "fn_common.h"
 
 /* ---- the target ---- */
 
@@ -115,9 +116,14 @@ read_keys(BackfillPlan *plan)
 static void
 check_expression(const char *text, const char *what)
 {
-	List	   *list = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
-	SelectStmt *select = castNode(SelectStmt, linitial_node(RawStmt, list)->stmt);
+	ErrorContextCallback context = {error_context_stack, pg_nlp_inner_position, unconstify(char *, text)};
+	List	   *list;
+	SelectStmt *select;
 
+	error_context_stack = &context;
+	list = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
+	error_context_stack = context.previous;
+	select = castNode(SelectStmt, linitial_node(RawStmt, list)->stmt);
 	if (list_length(list) != 1 || list_length(select->targetList) != 1 || select->op != SETOP_NONE ||
 		select->fromClause || select->whereClause || select->groupClause || select->havingClause ||
 		select->windowClause || select->sortClause || select->limitCount || select->limitOffset ||
@@ -127,13 +133,23 @@ check_expression(const char *text, const char *what)
 				 errmsg("%s must be a single expression", what)));
 }
 
-/* The expression of "SELECT (text) FROM relation", analysed. */
-static Node *
-analyse(const BackfillPlan *plan, const char *text)
+static Query *
+analyse(char *sql)
 {
-	char	   *sql = psprintf("SELECT (%s\n) FROM %s", text, plan->relation);
-	List	   *list = raw_parser(sql, RAW_PARSE_DEFAULT);
-	Query	   *query = parse_analyze_fixedparams(linitial_node(RawStmt, list), sql, NULL, 0, NULL);
+	ErrorContextCallback context = {error_context_stack, pg_nlp_inner_position, sql};
+	Query	   *query;
+
+	error_context_stack = &context;
+	query = parse_analyze_fixedparams(linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)), sql, NULL, 0, NULL);
+	error_context_stack = context.previous;
+	return query;
+}
+
+/* The expression over a row of the target, analysed. */
+static Node *
+analyse_expression(const BackfillPlan *plan)
+{
+	Query	   *query = analyse(psprintf("SELECT (%s\n) FROM %s", plan->expression, plan->relation));
 
 	if (query->hasAggs || query->hasWindowFuncs)
 		ereport(ERROR,
@@ -235,6 +251,6 @@ pg_nlp_backfill_plan(Oid relid, const char *column, const char *expression, cons
 	if (where)
 		check_expression(where, "the option \"where\"");
 	plan->where = pstrdup(where ? where : "true");
-	recognise_verb(plan, analyse(plan, expression));
-	analyse(plan, psprintf("(%s\n)::pg_catalog.bool", plan->where));
+	recognise_verb(plan, analyse_expression(plan));
+	analyse(psprintf("SELECT FROM %s WHERE (%s\n)", plan->relation, plan->where));
 }

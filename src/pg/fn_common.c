@@ -55,6 +55,19 @@ pg_nlp_arg_text(FunctionCallInfo fcinfo, int i)
 	return PG_NARGS() > i && !PG_ARGISNULL(i) ? PG_GETARG_TEXT_PP(i) : NULL;
 }
 
+void
+pg_nlp_inner_position(void *arg)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(arg);
+	}
+}
+
 /* ---- remembered results ---- */
 
 static Extra *

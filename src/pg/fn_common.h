@@ -11,6 +11,10 @@
 extern Jsonb *pg_nlp_arg_jsonb(FunctionCallInfo fcinfo, int i);
 extern text *pg_nlp_arg_text(FunctionCallInfo fcinfo, int i);
 
+/* An error context callback for SQL that came in an argument (arg: the char * text):
+ * positions of errors are in it and not in the user's statement. */
+extern void pg_nlp_inner_position(void *arg);
+
 /* A call record whose fn_extra belongs to pg_nlp_call_begin; the real one holds
  * our own state. Lives as long as fcinfo->flinfo. */
 extern FunctionCallInfo pg_nlp_lookup(FunctionCallInfo fcinfo);

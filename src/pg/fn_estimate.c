@@ -40,30 +40,51 @@ seconds_since(TimestampTz begin)
 	return (double) (GetCurrentTimestamp() - begin) / USECS_PER_SEC;
 }
 
-/* One SELECT (or VALUES, WITH ...) and nothing else. */
+static void not_a_select(void) pg_attribute_noreturn();
 static void
-check_query(const char *query)
+not_a_select(void)
 {
-	List	   *list = raw_parser(query, RAW_PARSE_DEFAULT);
+	ereport(ERROR,
+			(errcode(ERRCODE_SYNTAX_ERROR),
+			 errmsg("the query of nlp.estimate must be a single SELECT that writes nothing")));
+}
 
+/* One SELECT (or VALUES, WITH ...) and nothing else; what comes after it (a semicolon,
+ * which would end the subquery of run_count) is cut off. */
+static void
+check_query(char *query)
+{
+	ErrorContextCallback context = {error_context_stack, pg_nlp_inner_position, query};
+	List	   *list;
+	RawStmt    *raw;
+
+	error_context_stack = &context;
+	list = raw_parser(query, RAW_PARSE_DEFAULT);
+	error_context_stack = context.previous;
 	if (list_length(list) != 1 || !IsA(linitial_node(RawStmt, list)->stmt, SelectStmt) ||
 		castNode(SelectStmt, linitial_node(RawStmt, list)->stmt)->intoClause != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("the query of nlp.estimate must be a single SELECT")));
+		not_a_select();
+	raw = linitial_node(RawStmt, list);
+	if (raw->stmt_len > 0)
+		query[Max(raw->stmt_location, 0) + raw->stmt_len] = '\0';
 }
 
 static Portal
 open_query(const char *query, SPIPlanPtr *plan)
 {
+	Portal		portal;
+
 	*plan = SPI_prepare(query, 0, NULL);
 	if (*plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
 	if (!SPI_is_cursor_plan(*plan))
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("the query of nlp.estimate must be a single SELECT")));
-	return SPI_cursor_open(NULL, *plan, NULL, NULL, true);
+		not_a_select();
+	/* Writing is refused by the transaction being read-only, which says so better. */
+	portal = SPI_cursor_open(NULL, *plan, NULL, NULL, false);
+	/* A WITH that writes would run to its end at the first fetch. */
+	if (portal->strategy != PORTAL_ONE_SELECT)
+		not_a_select();
+	return portal;
 }
 
 /* Compute rows until there are enough, the time is up or the query ends. */
@@ -127,18 +148,6 @@ run_count(const char *query, Estimate *e)
 	SPI_freeplan(plan);
 }
 
-/* A query's own trailing semicolon would end the subquery of run_count. */
-static char *
-without_semicolon(char *query)
-{
-	List	   *list = raw_parser(query, RAW_PARSE_DEFAULT);
-	RawStmt    *raw = linitial_node(RawStmt, list);
-
-	if (raw->stmt_len > 0)
-		query[Max(raw->stmt_location, 0) + raw->stmt_len] = '\0';
-	return query;
-}
-
 static void
 put_estimate(FunctionCallInfo fcinfo, const Estimate *e)
 {
@@ -167,6 +176,7 @@ Datum
 pg_nlp_estimate(PG_FUNCTION_ARGS)
 {
 	Estimate	e = {0};
+	ErrorData  *volatile error = NULL;
 	MemoryContext old = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	char	   *query;
@@ -177,20 +187,30 @@ pg_nlp_estimate(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	query = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	check_query(query);
-	query = without_semicolon(query);
 
-	/* An ERROR inside ends the outer transaction too, and with it the subtransaction. */
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(old);
-	XactReadOnly = true;
-	SPI_connect();
-	run_sample(query, &e);
-	if (!e.exact)
-		run_count(query, &e);
-	SPI_finish();
+	PG_TRY();
+	{
+		XactReadOnly = true;
+		SPI_connect();
+		run_sample(query, &e);
+		if (!e.exact)
+			run_count(query, &e);
+		SPI_finish();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(old);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
 	RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(old);
 	CurrentResourceOwner = owner;
+	if (error)
+		ReThrowError(error);
 	put_estimate(fcinfo, &e);
 	PG_RETURN_NULL();
 }

@@ -130,7 +130,7 @@ read_number(const OptionSpec *spec, const JsonbValue *v, void *field)
 	char		wanted[120];
 	double		x;
 
-	snprintf(wanted, sizeof(wanted), "%s %s %g and at most %g",
+	snprintf(wanted, sizeof(wanted), "%s %s %.15g and at most %.15g",
 			 spec->type == OPTION_INT ? "a whole number" : "a number",
 			 spec->open_low ? "greater than" : "of at least", spec->low, spec->high);
 	if (v->type != jbvNumeric)
