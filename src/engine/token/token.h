@@ -27,6 +27,10 @@ typedef struct NlpCoder NlpCoder;
 extern NlpStatus nlp_tokenizer_build(const NlpGguf *g, const NlpEnv *env,
 									 NlpTokenizer **block, size_t *bytes, NlpError *err);
 
+/* Prove the bounds of a block that comes from elsewhere (a stored image): after NLP_OK
+ * no call below reads outside its bytes. Linear in the block. */
+extern NlpStatus nlp_tokenizer_check(const NlpTokenizer *t, size_t bytes, NlpError *err);
+
 extern uint32_t nlp_tokenizer_size(const NlpTokenizer *t);	/* V */
 extern NlpTokenModel nlp_tokenizer_model(const NlpTokenizer *t);
 extern int32_t nlp_tokenizer_bos(const NlpTokenizer *t);	/* -1: none */
@@ -69,5 +73,11 @@ extern NlpStatus nlp_encode(NlpCoder *coder, const NlpEnv *env, const char *text
  * SPM's leading-space rule. Bytes may not be valid UTF-8 when ids are arbitrary. */
 extern NlpStatus nlp_decode(const NlpTokenizer *t, const int32_t *ids, size_t n, bool show_special,
 							NlpBuf *out, NlpError *err);
+
+/* The same for ids that come after others, as when a text is streamed: before is the
+ * id just ahead of them, -1 at the beginning of a text. Only SPM's leading-space rule
+ * looks at it. */
+extern NlpStatus nlp_decode_after(const NlpTokenizer *t, int32_t before, const int32_t *ids, size_t n,
+								  bool show_special, NlpBuf *out, NlpError *err);
 
 #endif
