@@ -13,151 +13,210 @@
 #if defined(__x86_64__)
 #include "kernel/matmul_avx2.h"
 
-/* Per half tile: one 4- or 5-bit block or one nibble of bytes. Adds the products of
- * word g (weights w) of R rows into the 16-bit sums. */
+/* The integer sums of a block, or of one nibble of it: [half tile][row]. */
+typedef __m256i Sums[2][MAX_ROWS];
+
 NLP_ALWAYS_INLINE void
-add_word(__m256i w, const uint8_t *x0, size_t act_bytes, int g, __m256i *sum, const int R)
+zero(Sums sum, const int H, const int R)
 {
+#pragma GCC unroll 2
+	for (int h = 0; h < H; h++)
+	{
 #pragma GCC unroll 8
-	for (int i = 0; i < R; i++)
-		sum[i] = _mm256_add_epi16(sum[i], _mm256_maddubs_epi16(w, word(x0 + i * act_bytes + 4 * g)));
+		for (int i = 0; i < R; i++)
+			sum[h][i] = _mm256_setzero_si256();
+	}
 }
 
-/* isum of a 4-bit block (half tile at p). */
+/* Add the products of word g, weights w[half], of R rows to the 16-bit sums. */
 NLP_ALWAYS_INLINE void
-dot_q4(const uint8_t *p, const uint8_t *x0, size_t act_bytes, __m256i *isum, const int R)
+add_word(const __m256i *w, const uint8_t *x0, size_t act_bytes, int g, Sums sum, const int H, const int R)
 {
-	const __m256i low = _mm256_set1_epi8(15);
-	__m256i		sum[MAX_ROWS];
-
 #pragma GCC unroll 8
 	for (int i = 0; i < R; i++)
-		sum[i] = _mm256_setzero_si256();
+	{
+		__m256i		x = word(x0 + i * act_bytes + 4 * g);
+
+#pragma GCC unroll 2
+		for (int h = 0; h < H; h++)
+			sum[h][i] = pin(_mm256_add_epi16(sum[h][i], _mm256_maddubs_epi16(w[h], x)));
+	}
+}
+
+/* isum = (more ? isum : 0) + factor * the pairs of the 16-bit sums. */
+NLP_ALWAYS_INLINE void
+widen(Sums sum, int factor, bool more, Sums isum, const int H, const int R)
+{
+#pragma GCC unroll 2
+	for (int h = 0; h < H; h++)
+	{
+#pragma GCC unroll 8
+		for (int i = 0; i < R; i++)
+		{
+			__m256i		s = _mm256_madd_epi16(sum[h][i], _mm256_set1_epi16((short) factor));
+
+			isum[h][i] = more ? _mm256_add_epi32(isum[h][i], s) : s;
+		}
+	}
+}
+
+NLP_ALWAYS_INLINE void
+dot_q4(const uint8_t *p, const uint8_t *x0, size_t act_bytes, Sums isum, const int H, const int R)
+{
+	const __m256i low = _mm256_set1_epi8(15);
+	Sums		sum;
+
+	zero(sum, H, R);
 #pragma GCC unroll 4
 	for (int g = 0; g < 4; g++)
 	{
-		__m256i		v = load(p + 64 * g);
+		__m256i		lo[2],
+					hi[2];
 
-		add_word(_mm256_and_si256(v, low), x0, act_bytes, g, sum, R);
-		add_word(_mm256_and_si256(_mm256_srli_epi16(v, 4), low), x0, act_bytes, g + 4, sum, R);
+#pragma GCC unroll 2
+		for (int h = 0; h < H; h++)
+		{
+			__m256i		v = load(p + 64 * g + 32 * h);
+
+			lo[h] = _mm256_and_si256(v, low);
+			hi[h] = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
+		}
+		add_word(lo, x0, act_bytes, g, sum, H, R);
+		add_word(hi, x0, act_bytes, g + 4, sum, H, R);
 	}
-#pragma GCC unroll 8
-	for (int i = 0; i < R; i++)
-		isum[i] = _mm256_madd_epi16(sum[i], _mm256_set1_epi16(1));
+	widen(sum, 1, false, isum, H, R);
 }
 
 NLP_ALWAYS_INLINE void
-dot_q5(const uint8_t *p, const uint8_t *x0, size_t act_bytes, __m256i *isum, const int R)
+dot_q5(const uint8_t *p, const uint8_t *x0, size_t act_bytes, Sums isum, const int H, const int R)
 {
 	const __m256i low = _mm256_set1_epi8(15);
-	__m256i		hi = load(p + NLP_TILE_Q5_HI);
 
 #pragma GCC unroll 2
-	for (int h = 0; h < 2; h++)
+	for (int part = 0; part < 2; part++)
 	{
-		__m256i		sum[MAX_ROWS];
+		Sums		sum;
 
-#pragma GCC unroll 8
-		for (int i = 0; i < R; i++)
-			sum[i] = _mm256_setzero_si256();
+		zero(sum, H, R);
 #pragma GCC unroll 2
-		for (int e = 0; e < 2; e++)
+		for (int g = 2 * part; g < 2 * part + 2; g++)
 		{
-			int			g = 2 * h + e;
-			__m256i		v = load(p + 64 * g);
+			__m256i		lo[2],
+						hi[2];
 
-			add_word(with_bits(_mm256_and_si256(v, low), hi, g, 16), x0, act_bytes, g, sum, R);
-			add_word(with_bits(_mm256_and_si256(_mm256_srli_epi16(v, 4), low), hi, g + 4, 16),
-					 x0, act_bytes, g + 4, sum, R);
+#pragma GCC unroll 2
+			for (int h = 0; h < H; h++)
+			{
+				__m256i		v = load(p + 64 * g + 32 * h);
+				__m256i		bits = load(p + NLP_TILE_Q5_HI + 32 * h);
+
+				lo[h] = with_bits(_mm256_and_si256(v, low), bits, g, 16);
+				hi[h] = with_bits(_mm256_and_si256(_mm256_srli_epi16(v, 4), low), bits, g + 4, 16);
+			}
+			add_word(lo, x0, act_bytes, g, sum, H, R);
+			add_word(hi, x0, act_bytes, g + 4, sum, H, R);
+		}
+		widen(sum, 1, part == 1, isum, H, R);
+	}
+}
+
+/* A byte's two nibbles take the places of the two halves. */
+NLP_ALWAYS_INLINE void
+dot_q8(const uint8_t *p, const uint8_t *x0, size_t act_bytes, Sums isum, const int H, const int R)
+{
+	const __m256i low = _mm256_set1_epi8(15);
+
+#pragma GCC unroll 2
+	for (int h = 0; h < H; h++)
+	{
+		Sums		sum;
+
+		zero(sum, 2, R);
+#pragma GCC unroll 8
+		for (int g = 0; g < 8; g++)
+		{
+			__m256i		v = load(p + 64 * g + 32 * h);
+			__m256i		w[2] = {_mm256_and_si256(v, low), _mm256_and_si256(_mm256_srli_epi16(v, 4), low)};
+
+			add_word(w, x0, act_bytes, g, sum, 2, R);
 		}
 #pragma GCC unroll 8
 		for (int i = 0; i < R; i++)
-		{
-			__m256i		s = _mm256_madd_epi16(sum[i], _mm256_set1_epi16(1));
-
-			isum[i] = h ? _mm256_add_epi32(isum[i], s) : s;
-		}
+			isum[h][i] = _mm256_add_epi32(_mm256_madd_epi16(sum[0][i], _mm256_set1_epi16(1)),
+										  _mm256_madd_epi16(sum[1][i], _mm256_set1_epi16(16)));
 	}
 }
 
+/* Half tiles half .. half + H - 1 by R rows, over all blocks. */
 NLP_ALWAYS_INLINE void
-dot_q8(const uint8_t *p, const uint8_t *x0, size_t act_bytes, __m256i *isum, const int R)
+halves32(const NlpMatmulArgs *a, uint64_t tile, int half, int row, bool first, NlpMatmulSlot type,
+		 int rec_bytes, int at_d, int at_m, const int H, const int R)
 {
-	const __m256i low = _mm256_set1_epi8(15);
-	__m256i		sum[MAX_ROWS];
-	__m256i		top[MAX_ROWS];
-
-#pragma GCC unroll 8
-	for (int i = 0; i < R; i++)
-		sum[i] = top[i] = _mm256_setzero_si256();
-#pragma GCC unroll 8
-	for (int g = 0; g < 8; g++)
-	{
-		__m256i		v = load(p + 64 * g);
-
-		add_word(_mm256_and_si256(v, low), x0, act_bytes, g, sum, R);
-		add_word(_mm256_and_si256(_mm256_srli_epi16(v, 4), low), x0, act_bytes, g, top, R);
-	}
-#pragma GCC unroll 8
-	for (int i = 0; i < R; i++)
-		isum[i] = _mm256_add_epi32(_mm256_madd_epi16(sum[i], _mm256_set1_epi16(1)),
-								   _mm256_madd_epi16(top[i], _mm256_set1_epi16(16)));
-}
-
-/* Half a tile by R rows: acc over all blocks. */
-NLP_ALWAYS_INLINE void
-half32(const NlpMatmulArgs *a, uint64_t tile, int half, int row, bool first, NlpMatmulSlot type,
-	   int rec_bytes, int at_d, int at_m, const int R)
-{
-	const uint8_t *rec = a->tiles + tile * a->tile_bytes + 32 * half;
+	const uint8_t *rec = a->tiles + tile * a->tile_bytes;
 	const uint8_t *x0 = a->act + row * a->act_bytes;
-	const int	at_lanes = -16 * half;	/* scales are half as wide as words */
-	__m256		acc[MAX_ROWS];
+	__m256		acc[2][MAX_ROWS];
 
+#pragma GCC unroll 2
+	for (int h = 0; h < H; h++)
+	{
 #pragma GCC unroll 8
-	for (int i = 0; i < R; i++)
-		acc[i] = _mm256_setzero_ps();
+		for (int i = 0; i < R; i++)
+			acc[h][i] = _mm256_setzero_ps();
+	}
 	for (uint64_t b = a->cols / 32; b > 0; b--)
 	{
-		__m256i		isum[MAX_ROWS];
-		__m256		dw,
-					mw;
+		Sums		isum;
 
 		if (first)
 			ask(rec + AHEAD, rec_bytes);
 		if (type == NLP_MM_Q8_0)
-			dot_q8(rec, x0, a->act_bytes, isum, R);
+			dot_q8(rec + 32 * half, x0, a->act_bytes, isum, H, R);
 		else if (type == NLP_MM_Q5_0 || type == NLP_MM_Q5_1)
-			dot_q5(rec, x0, a->act_bytes, isum, R);
+			dot_q5(rec + 32 * half, x0, a->act_bytes, isum, H, R);
 		else
-			dot_q4(rec, x0, a->act_bytes, isum, R);
-		dw = f16_lanes(rec + at_d + at_lanes);
-		mw = at_m ? f16_lanes(rec + at_m + at_lanes) : dw;
-#pragma GCC unroll 8
-		for (int i = 0; i < R; i++)
+			dot_q4(rec + 32 * half, x0, a->act_bytes, isum, H, R);
+#pragma GCC unroll 2
+		for (int h = 0; h < H; h++)
 		{
-			const NlpAct32 *x = (const NlpAct32 *) (x0 + i * a->act_bytes);
+			__m256		dw = f16_lanes(rec + at_d + 16 * (half + h));
+			__m256		mw = at_m ? f16_lanes(rec + at_m + 16 * (half + h)) : dw;
 
-			isum[i] = offset32(type, isum[i], x);
-			acc[i] = _mm256_fmadd_ps(_mm256_mul_ps(dw, _mm256_set1_ps(x->d)),
-									 _mm256_cvtepi32_ps(isum[i]), acc[i]);
-			if (at_m)
-				acc[i] = _mm256_fmadd_ps(mw, _mm256_set1_ps(x->ds), acc[i]);
+#pragma GCC unroll 8
+			for (int i = 0; i < R; i++)
+			{
+				const NlpAct32 *x = (const NlpAct32 *) (x0 + i * a->act_bytes);
+				__m256		f = _mm256_cvtepi32_ps(offset32(type, isum[h][i], x));
+
+				acc[h][i] = _mm256_fmadd_ps(_mm256_mul_ps(dw, _mm256_set1_ps(x->d)), f, acc[h][i]);
+				if (at_m)
+					acc[h][i] = _mm256_fmadd_ps(mw, _mm256_set1_ps(x->ds), acc[h][i]);
+			}
 		}
 		rec += rec_bytes;
 		x0 += sizeof(NlpAct32);
 	}
+#pragma GCC unroll 2
+	for (int h = 0; h < H; h++)
+	{
 #pragma GCC unroll 8
-	for (int i = 0; i < R; i++)
-		store_half(a, tile, half, row + i, acc[i]);
+		for (int i = 0; i < R; i++)
+			store_half(a, tile, half + h, row + i, acc[h][i]);
+	}
 }
 
+/* Both halves at once share the broadcasts and let the tile stream in once; half by
+ * half leaves registers for more rows. Bytes need the registers from 3 rows on. */
 NLP_ALWAYS_INLINE void
 rows32(const NlpMatmulArgs *a, uint64_t tile, int row, bool first, NlpMatmulSlot type,
 	   int rec_bytes, int at_d, int at_m, const int R)
 {
-	half32(a, tile, 0, row, first, type, rec_bytes, at_d, at_m, R);
-	half32(a, tile, 1, row, false, type, rec_bytes, at_d, at_m, R);
+	if (type != NLP_MM_Q8_0 || R <= 2)
+		halves32(a, tile, 0, row, first, type, rec_bytes, at_d, at_m, 2, R);
+	else
+	{
+		halves32(a, tile, 0, row, first, type, rec_bytes, at_d, at_m, 1, R);
+		halves32(a, tile, 1, row, false, type, rec_bytes, at_d, at_m, 1, R);
+	}
 }
 
 #define CALL_Q4_0(R) rows32(a, tile, row, first, NLP_MM_Q4_0, NLP_TILE_Q4_0_BYTES, NLP_TILE_Q4_D, 0, R)
@@ -226,6 +285,33 @@ rows_float(const NlpMatmulArgs *a, uint64_t tile, int row, NlpMatmulSlot type, c
 	}
 }
 
+/* Rows row .. row + r - 1 (r <= 6) by T tiles; T * r at most 6. */
+NLP_ALWAYS_INLINE void
+group_float(const NlpMatmulArgs *a, uint64_t tile, int row, int r, NlpMatmulSlot type, const int T)
+{
+	switch (r)
+	{
+		case 1:
+			rows_float(a, tile, row, type, T, 1);
+			break;
+		case 2:
+			rows_float(a, tile, row, type, T, 2);
+			break;
+		case 3:
+			rows_float(a, tile, row, type, T, 3);
+			break;
+		case 4:
+			rows_float(a, tile, row, type, 1, 4);
+			break;
+		case 5:
+			rows_float(a, tile, row, type, 1, 5);
+			break;
+		default:
+			rows_float(a, tile, row, type, 1, 6);
+			break;
+	}
+}
+
 NLP_ALWAYS_INLINE void
 sweep_float(const NlpMatmulArgs *a, NlpMatmulSlot type)
 {
@@ -236,24 +322,17 @@ sweep_float(const NlpMatmulArgs *a, NlpMatmulSlot type)
 		int			to = from + chunk < a->m ? from + chunk : a->m;
 		uint64_t	t = a->tile_from;
 
-		if (to - from < 4)
-		{
-			for (; t + 4 <= a->tile_to; t += 4)
-			{
-				for (int row = from; row < to; row++)
-					rows_float(a, t, row, type, 4, 1);
-			}
-		}
+		for (; to - from == 1 && t + 4 <= a->tile_to; t += 4)
+			group_float(a, t, from, 1, type, 4);
+		for (; to - from <= 3 && t + 2 <= a->tile_to; t += 2)
+			group_float(a, t, from, to - from, type, 2);
 		for (; t < a->tile_to; t++)
 		{
-			int			row = from;
-
-			for (; to - row >= 6; row += 6)
-				rows_float(a, t, row, type, 1, 6);
-			for (; to - row >= 3; row += 3)
-				rows_float(a, t, row, type, 1, 3);
-			for (; row < to; row++)
-				rows_float(a, t, row, type, 1, 1);
+			for (int row = from, r; row < to; row += r)
+			{
+				r = nlp_matmul_group(to - row, 6);
+				group_float(a, t, row, r, type, 1);
+			}
 		}
 	}
 }

@@ -25,6 +25,15 @@ f16_lanes(const uint8_t *p)
 	return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) p));
 }
 
+/* The compiler must have this value now. Without it gcc re-associates sums into
+ * trees and spills every product to the stack. */
+NLP_ALWAYS_INLINE __m256i
+pin(__m256i v)
+{
+	__asm__("" : "+x"(v));
+	return v;
+}
+
 /* One word (4 codes) of an activation row in every lane. */
 NLP_ALWAYS_INLINE __m256i
 word(const uint8_t *q)
@@ -41,6 +50,18 @@ ask(const uint8_t *p, int n)
 {
 	for (int i = 0; i < n; i += 64)
 		_mm_prefetch((const char *) p + i, _MM_HINT_T0);
+}
+
+/* Ask for the jth eighth of n bytes from p on, but not before v is known: gcc would
+ * put the requests of a whole super-block in one burst, which stalls the loads. */
+NLP_ALWAYS_INLINE __m256i
+ask_after(__m256i v, const uint8_t *p, int n, int j)
+{
+	const int	lines = (n / 8 + 63) / 64;
+
+	for (int i = 0; i < lines; i++)
+		__asm__ volatile("prefetcht0 %1" : "+x"(v) : "m"(p[64 * (lines * j + i)]));
+	return v;
 }
 
 /* nibble | bits of hi from position bit, moved to position 4 and kept by mask. */

@@ -36,6 +36,18 @@ ask(const uint8_t *p, int n)
 		_mm_prefetch((const char *) p + i, _MM_HINT_T0);
 }
 
+/* Ask for the jth eighth of n bytes from p on, but not before v is known: gcc would
+ * put the requests of a whole super-block in one burst, which stalls the loads. */
+NLP_ALWAYS_INLINE __m512i
+ask_after(__m512i v, const uint8_t *p, int n, int j)
+{
+	const int	lines = (n / 8 + 63) / 64;
+
+	for (int i = 0; i < lines; i++)
+		__asm__ volatile("prefetcht0 %1" : "+v"(v) : "m"(p[64 * (lines * j + i)]));
+	return v;
+}
+
 /* y = acc (+ bias) (+ residual) for the rows of the tile that exist. */
 NLP_ALWAYS_INLINE void
 store_row(const NlpMatmulArgs *a, uint64_t tile, int row, __m512 acc)
@@ -133,7 +145,7 @@ rows32(const NlpMatmulArgs *a, uint64_t tile, int row, bool first, NlpMatmulSlot
 		__m512		mw = at_m ? f16_lanes(rec + at_m) : dw;
 
 		unpack32(type, rec, w);
-		if (R == 1 || first)
+		if (first)
 			ask(rec + AHEAD, rec_bytes);
 #pragma GCC unroll 8
 		for (int i = 0; i < R; i++)
@@ -178,13 +190,15 @@ DEFINE_ROWS(name, 1, call(1)) \
 DEFINE_ROWS(name, 2, call(2)) \
 DEFINE_ROWS(name, 3, call(3)) \
 DEFINE_ROWS(name, 4, call(4)) \
+DEFINE_ROWS(name, 5, call(5)) \
 DEFINE_ROWS(name, 6, call(6)) \
+DEFINE_ROWS(name, 7, call(7)) \
 DEFINE_ROWS(name, 8, call(8)) \
 static void \
 name(const NlpMatmulArgs *a) \
 { \
 	static const NlpTileRowsFn fns[MAX_ROWS] = {name##_1, name##_2, name##_3, name##_4, \
-		NULL, name##_6, NULL, name##_8}; \
+		name##_5, name##_6, name##_7, name##_8}; \
 	nlp_matmul_sweep(a, fns, MAX_ROWS); \
 }
 
@@ -330,8 +344,8 @@ rows256(const NlpMatmulArgs *a, uint64_t tile, int row, bool first, NlpMatmulSlo
 #pragma GCC unroll 8
 		for (int j = 0; j < 8; j++)
 		{
-			if (R == 1 || first)
-				ask(rec + AHEAD + rec_bytes / 8 * j, rec_bytes / 8);
+			if (first)
+				sum[0] = ask_after(sum[0], rec + AHEAD, rec_bytes, j);
 			sub_block(a, type, rec, x0, j, sum, R);
 		}
 #pragma GCC unroll 8
@@ -418,16 +432,48 @@ rows_float(const NlpMatmulArgs *a, uint64_t tile, int row, NlpMatmulSlot type, c
 	}
 }
 
-/* Rows row .. to - 1 by T tiles. */
+/* Rows row .. row + r - 1 (r <= 8) by T tiles, T 4 only for r <= 3. */
 NLP_ALWAYS_INLINE void
-strip_float(const NlpMatmulArgs *a, uint64_t tile, int row, int to, NlpMatmulSlot type, const int T)
+group_float(const NlpMatmulArgs *a, uint64_t tile, int row, int r, NlpMatmulSlot type, const int T)
 {
-	for (; to - row >= 8; row += 8)
-		rows_float(a, tile, row, type, T, 8);
-	for (; to - row >= 4; row += 4)
-		rows_float(a, tile, row, type, T, 4);
-	for (; row < to; row++)
-		rows_float(a, tile, row, type, T, 1);
+	switch (r)
+	{
+		case 1:
+			rows_float(a, tile, row, type, T, 1);
+			break;
+		case 2:
+			rows_float(a, tile, row, type, T, 2);
+			break;
+		case 3:
+			rows_float(a, tile, row, type, T, 3);
+			break;
+		case 4:
+			rows_float(a, tile, row, type, T & 3, 4);
+			break;
+		case 5:
+			rows_float(a, tile, row, type, T & 3, 5);
+			break;
+		case 6:
+			rows_float(a, tile, row, type, T & 3, 6);
+			break;
+		case 7:
+			rows_float(a, tile, row, type, T & 3, 7);
+			break;
+		default:
+			rows_float(a, tile, row, type, T & 3, 8);
+			break;
+	}
+}
+
+/* Rows from .. to - 1 by T tiles. */
+NLP_ALWAYS_INLINE void
+strip_float(const NlpMatmulArgs *a, uint64_t tile, int from, int to, NlpMatmulSlot type, const int T)
+{
+	for (int row = from, r; row < to; row += r)
+	{
+		r = nlp_matmul_group(to - row, 8);
+		group_float(a, tile, row, r, type, T);
+	}
 }
 
 NLP_ALWAYS_INLINE void
@@ -440,14 +486,8 @@ sweep_float(const NlpMatmulArgs *a, NlpMatmulSlot type)
 		int			to = from + chunk < a->m ? from + chunk : a->m;
 		uint64_t	t = a->tile_from;
 
-		if (to - from < 4)
-		{
-			for (; t + 4 <= a->tile_to; t += 4)
-			{
-				for (int row = from; row < to; row++)
-					rows_float(a, t, row, type, 4, 1);
-			}
-		}
+		for (; to - from <= 3 && t + 4 <= a->tile_to; t += 4)
+			strip_float(a, t, from, to, type, 4);
 		for (; t + 2 <= a->tile_to; t += 2)
 			strip_float(a, t, from, to, type, 2);
 		if (t < a->tile_to)

@@ -120,8 +120,16 @@ nlp_matmul_row_chunk(const NlpMatmulArgs *a)
  * on its way and the following tile should be asked for. */
 typedef void (*NlpTileRowsFn) (const NlpMatmulArgs *a, uint64_t tile, int row, bool first);
 
-/* Every tile for a chunk of rows, then the next chunk. fns[R - 1] serves R rows;
- * entries may be NULL but fns[0] and fns[max - 1]. */
+/* How many of the rows left go together, at most max: even shares. */
+static inline int
+nlp_matmul_group(int left, int max)
+{
+	int			groups = (left + max - 1) / max;
+
+	return (left + groups - 1) / groups;
+}
+
+/* Every tile for a chunk of rows, then the next chunk. fns[R - 1] serves R rows. */
 static inline void
 nlp_matmul_sweep(const NlpMatmulArgs *a, const NlpTileRowsFn *fns, int max)
 {
@@ -133,16 +141,10 @@ nlp_matmul_sweep(const NlpMatmulArgs *a, const NlpTileRowsFn *fns, int max)
 
 		for (uint64_t t = a->tile_from; t < a->tile_to; t++)
 		{
-			int			row = from;
-
-			while (row < to)
+			for (int row = from, r; row < to; row += r)
 			{
-				int			r = to - row < max ? to - row : max;
-
-				while (!fns[r - 1])
-					r--;
+				r = nlp_matmul_group(to - row, max);
 				fns[r - 1] (a, t, row, row == from);
-				row += r;
 			}
 		}
 	}

@@ -52,36 +52,53 @@ weights(NlpMatmulSlot type, const uint8_t *rec, int j, int g)
 	return v;
 }
 
-/* One sub-block of 32 into the 32-bit sums of R rows. sc is this half's scales. */
+typedef __m256i Sums[2][MAX_ROWS];	/* [half tile][row] */
+
+/* One sub-block of 32 into the 32-bit sums of R rows. rec and sc are those of the
+ * first half tile wanted. */
 NLP_ALWAYS_INLINE void
 sub_block(const NlpMatmulArgs *a, NlpMatmulSlot type, const uint8_t *rec, const uint8_t *sc,
-		  const uint8_t *x0, int j, __m256i *sum, const int R)
+		  const uint8_t *x0, int j, Sums sum, const int H, const int R)
 {
 	const int	words = type == NLP_MM_Q4_K ? 8 : type == NLP_MM_Q5_K ? 4 : 2;
-	__m256i		pairs = scale_pairs(type, sc + 32 * (type == NLP_MM_Q6_K ? j : j / 2));
 
+	sc += 32 * (type == NLP_MM_Q6_K ? j : j / 2);
 #pragma GCC unroll 4
 	for (int g0 = 0; g0 < 8; g0 += words)
 	{
-		__m256i		scale = of_pair(pairs, type == NLP_MM_Q6_K ? g0 / 4 : j % 2);
-		__m256i		part[MAX_ROWS];
+		Sums		part;
 
 #pragma GCC unroll 8
 		for (int g = g0; g < g0 + words; g++)
 		{
-			__m256i		w = weights(type, rec, j, g);
+			__m256i		w[2];
 
+#pragma GCC unroll 2
+			for (int h = 0; h < H; h++)
+				w[h] = weights(type, rec + 32 * h, j, g);
 #pragma GCC unroll 8
 			for (int i = 0; i < R; i++)
 			{
-				__m256i		p = _mm256_maddubs_epi16(w, word(x0 + i * a->act_bytes + 32 * j + 4 * g));
+				__m256i		x = word(x0 + i * a->act_bytes + 32 * j + 4 * g);
 
-				part[i] = g == g0 ? p : _mm256_add_epi16(part[i], p);
+#pragma GCC unroll 2
+				for (int h = 0; h < H; h++)
+				{
+					__m256i		p = _mm256_maddubs_epi16(w[h], x);
+
+					part[h][i] = pin(g == g0 ? p : _mm256_add_epi16(part[h][i], p));
+				}
 			}
 		}
+#pragma GCC unroll 2
+		for (int h = 0; h < H; h++)
+		{
+			__m256i		scale = of_pair(scale_pairs(type, sc + 16 * h), type == NLP_MM_Q6_K ? g0 / 4 : j % 2);
+
 #pragma GCC unroll 8
-		for (int i = 0; i < R; i++)
-			sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(part[i], scale));
+			for (int i = 0; i < R; i++)
+				sum[h][i] = pin(_mm256_add_epi32(sum[h][i], _mm256_madd_epi16(part[h][i], scale)));
+		}
 	}
 }
 
@@ -93,75 +110,99 @@ scaled_sums(NlpMatmulSlot type, const uint8_t *sc, const int16_t *s, int pairs)
 
 #pragma GCC unroll 8
 	for (int p = 0; p < pairs; p++)
-		sum = _mm256_add_epi32(sum, _mm256_madd_epi16(scale_pairs(type, sc + 32 * p),
-													  word((const uint8_t *) (s + 2 * p))));
+		sum = pin(_mm256_add_epi32(sum, _mm256_madd_epi16(scale_pairs(type, sc + 32 * p),
+														  word((const uint8_t *) (s + 2 * p)))));
 	return sum;
 }
 
+/* Half tiles half .. half + H - 1 by R rows, over all super-blocks. */
 NLP_ALWAYS_INLINE void
-half256(const NlpMatmulArgs *a, uint64_t tile, int half, int row, bool first, NlpMatmulSlot type,
-		int rec_bytes, const int R)
+halves256(const NlpMatmulArgs *a, uint64_t tile, int half, int row, bool first, NlpMatmulSlot type,
+		  int rec_bytes, const int H, const int R)
 {
 	const uint8_t *rec = a->tiles + tile * a->tile_bytes;
 	const uint8_t *x0 = a->act + row * a->act_bytes;
-	const int	lanes = 16 * half;
-	__m256		acc[MAX_ROWS];
+	const int	at_sc = (type == NLP_MM_Q6_K ? NLP_TILE_Q6_SC : NLP_TILE_K_SC) + 16 * half;
+	__m256		acc[2][MAX_ROWS];
 
-#pragma GCC unroll 8
-	for (int i = 0; i < R; i++)
-		acc[i] = _mm256_setzero_ps();
-	for (uint64_t b = a->cols / 256; b > 0; b--)
+#pragma GCC unroll 2
+	for (int h = 0; h < H; h++)
 	{
-		__m256i		sum[MAX_ROWS];
-		__m256		d = f16_lanes(rec + NLP_TILE_K_D + lanes);
-
 #pragma GCC unroll 8
 		for (int i = 0; i < R; i++)
-		{
-			const NlpAct256 *x = (const NlpAct256 *) (x0 + i * a->act_bytes);
+			acc[h][i] = _mm256_setzero_ps();
+	}
+	for (uint64_t b = a->cols / 256; b > 0; b--)
+	{
+		Sums		sum;
 
-			sum[i] = _mm256_setzero_si256();
-			if (type == NLP_MM_Q6_K)
-				sum[i] = _mm256_sub_epi32(sum[i], _mm256_slli_epi32(
-																	scaled_sums(type, rec + NLP_TILE_Q6_SC + lanes, x->s16, 8), 5));
+#pragma GCC unroll 2
+		for (int h = 0; h < H; h++)
+		{
+#pragma GCC unroll 8
+			for (int i = 0; i < R; i++)
+			{
+				const NlpAct256 *x = (const NlpAct256 *) (x0 + i * a->act_bytes);
+
+				sum[h][i] = _mm256_setzero_si256();
+				if (type == NLP_MM_Q6_K)
+					sum[h][i] = _mm256_sub_epi32(sum[h][i], _mm256_slli_epi32(
+																			  scaled_sums(type, rec + at_sc + 16 * h, x->s16, 8), 5));
+			}
 		}
 #pragma GCC unroll 8
 		for (int j = 0; j < 8; j++)
 		{
 			if (first)
-				ask(rec + AHEAD + rec_bytes / 8 * j, rec_bytes / 8);
-			sub_block(a, type, rec + 32 * half,
-					  rec + (type == NLP_MM_Q6_K ? NLP_TILE_Q6_SC : NLP_TILE_K_SC) + lanes, x0, j, sum, R);
+				sum[0][0] = ask_after(sum[0][0], rec + AHEAD, rec_bytes, j);
+			sub_block(a, type, rec + 32 * half, rec + at_sc, x0, j, sum, H, R);
 		}
-#pragma GCC unroll 8
-		for (int i = 0; i < R; i++)
+#pragma GCC unroll 2
+		for (int h = 0; h < H; h++)
 		{
-			const NlpAct256 *x = (const NlpAct256 *) (x0 + i * a->act_bytes);
-			__m256		dx = _mm256_set1_ps(x->d);
+			__m256		d = f16_lanes(rec + NLP_TILE_K_D + 16 * (half + h));
 
-			acc[i] = _mm256_fmadd_ps(_mm256_mul_ps(d, dx), _mm256_cvtepi32_ps(sum[i]), acc[i]);
-			if (type != NLP_MM_Q6_K)
+#pragma GCC unroll 8
+			for (int i = 0; i < R; i++)
 			{
-				__m256		dmin = f16_lanes(rec + NLP_TILE_K_DMIN + lanes);
-				__m256i		min = scaled_sums(type, rec + NLP_TILE_K_MN + lanes, x->s32, 4);
+				const NlpAct256 *x = (const NlpAct256 *) (x0 + i * a->act_bytes);
+				__m256		dx = _mm256_set1_ps(x->d);
 
-				acc[i] = _mm256_fnmadd_ps(_mm256_mul_ps(dmin, dx), _mm256_cvtepi32_ps(min), acc[i]);
+				acc[h][i] = _mm256_fmadd_ps(_mm256_mul_ps(d, dx), _mm256_cvtepi32_ps(sum[h][i]), acc[h][i]);
+				if (type != NLP_MM_Q6_K)
+				{
+					__m256		dmin = f16_lanes(rec + NLP_TILE_K_DMIN + 16 * (half + h));
+					__m256i		min = scaled_sums(type, rec + NLP_TILE_K_MN + 16 * (half + h), x->s32, 4);
+
+					acc[h][i] = _mm256_fnmadd_ps(_mm256_mul_ps(dmin, dx), _mm256_cvtepi32_ps(min), acc[h][i]);
+				}
 			}
 		}
 		rec += rec_bytes;
 		x0 += sizeof(NlpAct256);
 	}
+#pragma GCC unroll 2
+	for (int h = 0; h < H; h++)
+	{
 #pragma GCC unroll 8
-	for (int i = 0; i < R; i++)
-		store_half(a, tile, half, row + i, acc[i]);
+		for (int i = 0; i < R; i++)
+			store_half(a, tile, half + h, row + i, acc[h][i]);
+	}
 }
 
+/* As in matmul_avx2.c: both halves at once while registers last; 5 and 6 bits widen
+ * their sums too often to keep them all. */
 NLP_ALWAYS_INLINE void
 rows256(const NlpMatmulArgs *a, uint64_t tile, int row, bool first, NlpMatmulSlot type,
 		int rec_bytes, const int R)
 {
-	half256(a, tile, 0, row, first, type, rec_bytes, R);
-	half256(a, tile, 1, row, false, type, rec_bytes, R);
+	if (type == NLP_MM_Q4_K || R == 1)
+		halves256(a, tile, 0, row, first, type, rec_bytes, 2, R);
+	else
+	{
+		halves256(a, tile, 0, row, first, type, rec_bytes, 1, R);
+		halves256(a, tile, 1, row, false, type, rec_bytes, 1, R);
+	}
 }
 
 #define CALL_Q4_K(R) rows256(a, tile, row, first, NLP_MM_Q4_K, NLP_TILE_Q4_K_BYTES, R)
