@@ -30,102 +30,136 @@
 
 typedef struct TileArgs
 {
-	const float *a;				/* a[r * a_row + k * a_step] */
+	const float *a;				/* a[r * a_row + k] */
 	size_t		a_row;
-	size_t		a_step;
-	const void *b;				/* b[k * b_step + lane], f32 or f16 */
-	size_t		b_step;
+	const void *b;				/* b[k * b_row + lane], f32 or f16 */
+	size_t		b_row;
+	ptrdiff_t	ahead;			/* bytes from b to what will be read next, to be fetched meanwhile */
+	int			lanes;			/* a multiple of 16 */
 	int			depth;			/* steps of k */
 	bool		more;			/* start from c, not from 0 */
 	float	   *c;				/* c[r * c_row + lane] */
 	size_t		c_row;
 } TileArgs;
 
-V_INLINE void
-tile(const int rows, const int vecs, const bool half, const TileArgs *t)
-{
-	const float *a = t->a;
-	const char *b = t->b;
-	const size_t elem = half ? sizeof(uint16_t) : sizeof(float);
-	const size_t a_row = t->a_row;
-	const size_t a_step = t->a_step;
-	const size_t b_bytes = t->b_step * elem;
-	Vec			acc[V_BLOCK][2];
+/* Hides from the compiler how a pointer came about. Left to itself it keeps an
+ * offset for every row and step of the unrolled loop, and spills them; three
+ * pointers and a row stride reach up to eight rows by address modes alone. */
+#define OPAQUE(p) __asm__("" : "+r"(p))
 
+/* No load moves over this: those of later steps, brought forward, cost registers
+ * that the sums then lack. */
+#define LOADS_STAY() __asm__ volatile("" ::: "memory")
+
+/* One step of k. Where registers are few a vector of b meets all rows before the
+ * next is loaded. */
+V_INLINE void
+tile_step(const int rows, const int vecs, const bool half, const float *const a[3], size_t a_row, int k,
+		  const char *b, Vec acc[V_BLOCK][2])
+{
+#if V_TILE > 2 * V_BLOCK - 1
+	Vec			bv[2];
+
+#pragma GCC unroll 2
+	for (int n = 0; n < vecs; n++)
+		bv[n] = half ? v_load_f16((const uint16_t *) b + n * V_LANES) : v_load((const float *) b + n * V_LANES);
 #pragma GCC unroll 8
 	for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
-		for (int n = 0; n < vecs; n++)
-			acc[r][n] = t->more ? v_load(t->c + r * t->c_row + n * V_LANES) : v_zero();
-	for (int k = t->depth; k > 0; k--, a += a_step, b += b_bytes)
 	{
-		Vec			bv[2];
+		Vec			av = v_set(a[r / 3][r % 3 * a_row + k]);
 
 #pragma GCC unroll 2
 		for (int n = 0; n < vecs; n++)
-			bv[n] = half ? v_load_f16((const uint16_t *) b + n * V_LANES) : v_load((const float *) b + n * V_LANES);
+			acc[r][n] = v_fma(av, bv[n], acc[r][n]);
+	}
+#else
+#pragma GCC unroll 2
+	for (int n = 0; n < vecs; n++)
+	{
+		Vec			bv = half ? v_load_f16((const uint16_t *) b + n * V_LANES) : v_load((const float *) b + n * V_LANES);
+
+		LOADS_STAY();
 #pragma GCC unroll 8
 		for (int r = 0; r < rows; r++)
-		{
-			Vec			av = v_set(a[r * a_row]);
-
-#pragma GCC unroll 2
-			for (int n = 0; n < vecs; n++)
-				acc[r][n] = v_fma(av, bv[n], acc[r][n]);
-		}
+			acc[r][n] = v_fma(v_set(a[r / 3][r % 3 * a_row + k]), bv, acc[r][n]);
 	}
+#endif
+}
+
+/* rows x (vecs * 16) outputs, from lane `at` on. */
+V_INLINE void
+tile(const int rows, const int vecs, const bool half, const TileArgs *t, int at)
+{
+	const float *a[3] = {t->a, t->a + 3 * t->a_row, t->a + 6 * t->a_row};
+	const char *b = (const char *) t->b + at * (half ? sizeof(uint16_t) : sizeof(float));
+	float	   *c = t->c + at;
+	size_t		a_row = t->a_row;
+	const size_t b_bytes = t->b_row * (half ? sizeof(uint16_t) : sizeof(float));
+	const ptrdiff_t ahead = t->ahead;
+	Vec			acc[V_BLOCK][2];
+	int			k = t->depth;
+
 #pragma GCC unroll 8
 	for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
 		for (int n = 0; n < vecs; n++)
-			v_store(t->c + r * t->c_row + n * V_LANES, acc[r][n]);
+			acc[r][n] = t->more ? v_load(c + r * t->c_row + n * V_LANES) : v_zero();
+	for (; k >= 4; k -= 4)
+	{
+		OPAQUE(a[0]);
+		OPAQUE(a[1]);
+		OPAQUE(a[2]);
+#pragma GCC unroll 4
+		for (int i = 0; i < 4; i++)
+		{
+			if (half)
+				__builtin_prefetch(b + ahead);
+			tile_step(rows, vecs, half, a, a_row, i, b, acc);
+			b += b_bytes;
+		}
+		a[0] += 4;
+		a[1] += 4;
+		a[2] += 4;
+	}
+	for (int i = 0; i < k; i++, b += b_bytes)
+		tile_step(rows, vecs, half, a, a_row, i, b, acc);
+#pragma GCC unroll 8
+	for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+		for (int n = 0; n < vecs; n++)
+			v_store(c + r * t->c_row + n * V_LANES, acc[r][n]);
 }
 
-/* Vectors side by side in a tile of so many rows. */
-V_INLINE int
-tile_vecs(int rows)
+/* All lanes of t, two vectors at a time where the sums of both fit in registers. */
+V_INLINE void
+tile_row(const int rows, const bool half, const TileArgs *t)
 {
-	return rows * 2 <= V_TILE ? 2 : 1;
+	int			at = 0;
+
+	if (rows * 2 <= V_TILE)
+		for (; at + 2 * V_LANES <= t->lanes; at += 2 * V_LANES)
+			tile(rows, 2, half, t, at);
+	for (; at < t->lanes; at += V_LANES)
+		tile(rows, 1, half, t, at);
 }
 
 typedef void (*TileFn) (const TileArgs *t);
 
-#define TILE_FN(rows, vecs) \
-	static void tile_f32_##rows##_##vecs(const TileArgs *t) { tile(rows, vecs, false, t); } \
-	static void tile_f16_##rows##_##vecs(const TileArgs *t) { tile(rows, vecs, true, t); }
-#define TILE_PAIR(rows) TILE_FN(rows, 1) TILE_FN(rows, 2)
-#define TILE_ENTRY(half, rows, second) {tile_##half##_##rows##_1, tile_##half##_##rows##_##second}
+#define TILE_FN(rows) \
+	static void tile_f32_##rows(const TileArgs *t) { tile_row(rows, false, t); } \
+	static void tile_f16_##rows(const TileArgs *t) { tile_row(rows, true, t); }
 
-#if defined(NLP_VEC_AVX512)
-TILE_PAIR(1) TILE_PAIR(2) TILE_PAIR(3) TILE_PAIR(4) TILE_PAIR(5) TILE_PAIR(6) TILE_PAIR(7) TILE_PAIR(8)
-#define TILE_TABLE(half) { \
-	TILE_ENTRY(half, 1, 2), TILE_ENTRY(half, 2, 2), TILE_ENTRY(half, 3, 2), TILE_ENTRY(half, 4, 2), \
-	TILE_ENTRY(half, 5, 2), TILE_ENTRY(half, 6, 2), TILE_ENTRY(half, 7, 2), TILE_ENTRY(half, 8, 2)}
+TILE_FN(1) TILE_FN(2) TILE_FN(3) TILE_FN(4) TILE_FN(5) TILE_FN(6)
+#if V_BLOCK > 6
+TILE_FN(7) TILE_FN(8)
+#define TILES(half) {tile_##half##_1, tile_##half##_2, tile_##half##_3, tile_##half##_4, \
+	tile_##half##_5, tile_##half##_6, tile_##half##_7, tile_##half##_8}
 #else
-TILE_PAIR(1) TILE_PAIR(2) TILE_PAIR(3) TILE_FN(4, 1) TILE_FN(5, 1) TILE_FN(6, 1)
-#define TILE_TABLE(half) { \
-	TILE_ENTRY(half, 1, 2), TILE_ENTRY(half, 2, 2), TILE_ENTRY(half, 3, 2), TILE_ENTRY(half, 4, 1), \
-	TILE_ENTRY(half, 5, 1), TILE_ENTRY(half, 6, 1)}
+#define TILES(half) {tile_##half##_1, tile_##half##_2, tile_##half##_3, tile_##half##_4, \
+	tile_##half##_5, tile_##half##_6}
 #endif
 
-static const TileFn tiles[2][V_BLOCK][2] = {TILE_TABLE(f32), TILE_TABLE(f16)};
-
-/* rows x (vecs * 16) outputs, as many tiles as it takes. */
-static void
-multiply(TileArgs t, int rows, int vecs, bool half)
-{
-	int			wide = tile_vecs(rows);
-
-	while (vecs > 0)
-	{
-		int			n = vecs < wide ? vecs : wide;
-
-		tiles[half][rows - 1][n - 1] (&t);
-		t.b = (const char *) t.b + n * V_LANES * (half ? sizeof(uint16_t) : sizeof(float));
-		t.c += n * V_LANES;
-		vecs -= n;
-	}
-}
+static const TileFn tiles[2][V_BLOCK] = {TILES(f32), TILES(f16)};
 
 /* ---- a strip of query rows ------------------------------------------------ */
 
@@ -142,7 +176,7 @@ typedef struct Strip
 	size_t		dim;			/* head_dim padded to whole vectors */
 	size_t		stride;			/* floats between score rows */
 	float	   *score;			/* [rows][stride], column 0 is position first * 32 */
-	float	   *query;			/* blocks of [head_dim][rows of the block], scaled */
+	float	   *query;			/* [rows][dim], scaled */
 	float	   *acc;			/* [rows][dim] */
 	float	   *page;			/* one page's keys [head_dim][32] or values [32][dim] */
 	float		sum[NLP_ATTN_ROWS];
@@ -160,6 +194,12 @@ larger(int a, int b)
 	return a > b ? a : b;
 }
 
+V_INLINE Vec
+load_some(const float *p, int n)
+{
+	return n >= V_LANES ? v_load(p) : v_load_n(p, n);
+}
+
 static const uint16_t *
 page_keys(const Strip *s, int page)
 {
@@ -172,28 +212,29 @@ page_values(const Strip *s, int page)
 	return page_keys(s, page) + (size_t) s->shape->kv_heads * s->shape->head_dim * NLP_KV_PAGE;
 }
 
-/* Copy the strip's queries, scaled, so that a tile reads its broadcasts in a line. */
+/* The strip's queries, scaled. */
 static void
 pack_queries(Strip *s, const float *q, size_t ldq, int row0)
 {
 	int			group = s->shape->heads / s->shape->kv_heads;
 	int			d = s->shape->head_dim;
+	Vec			scale = v_set(s->shape->scale);
 
-	for (int r0 = 0; r0 < s->rows; r0 += V_BLOCK)
+	for (int r = 0; r < s->rows; r++)
 	{
-		int			n = smaller(V_BLOCK, s->rows - r0);
-		float	   *block = s->query + (size_t) r0 * d;
+		int			row = row0 + r;
+		const float *src = q + (size_t) (row / group) * ldq + ((size_t) s->g * group + row % group) * d;
 
-		for (int r = 0; r < n; r++)
-		{
-			int			row = row0 + r0 + r;
-			const float *src = q + (size_t) (row / group) * ldq +
-				((size_t) s->g * group + row % group) * d;
-
-			for (int c = 0; c < d; c++)
-				block[c * n + r] = src[c] * s->shape->scale;
-		}
+		for (int c = 0; c < d; c += V_LANES)
+			v_store(s->query + r * s->dim + c, v_mul(load_some(src + c, d - c), scale));
 	}
+}
+
+/* Bytes from this page's part to the next one's, 0 at the last. */
+static ptrdiff_t
+page_ahead(const Strip *s, int page)
+{
+	return page < s->last ? (const char *) s->pages[page + 1] - (const char *) s->pages[page] : 0;
 }
 
 static void
@@ -211,14 +252,14 @@ score_page(Strip *s, int page)
 		int			n = smaller(V_BLOCK, s->rows - r0);
 		int			seen = s->to[r0 + n - 1] - page * NLP_KV_PAGE;	/* of this page, by any row */
 		TileArgs	t = {
-			.a = s->query + (size_t) r0 * d, .a_row = 1, .a_step = n,
-			.b = half ? (const void *) keys : s->page, .b_step = NLP_KV_PAGE,
-			.depth = d,
+			.a = s->query + r0 * s->dim, .a_row = s->dim,
+			.b = half ? (const void *) keys : s->page, .b_row = NLP_KV_PAGE, .ahead = page_ahead(s, page),
+			.lanes = seen > V_LANES ? NLP_KV_PAGE : V_LANES, .depth = d,
 			.c = s->score + r0 * s->stride + (size_t) (page - s->first) * NLP_KV_PAGE, .c_row = s->stride
 		};
 
 		if (seen > 0 && s->from[r0] < (page + 1) * NLP_KV_PAGE)
-			multiply(t, n, seen > V_LANES ? 2 : 1, half);
+			tiles[half][n - 1] (&t);
 	}
 }
 
@@ -268,22 +309,22 @@ softmax_row(float *score, int from, int to, float softcap)
 }
 
 /* acc of rows [r0, r0 + n) over positions [from, to) of one page. */
-static void
+V_INLINE void
 add_values(Strip *s, int page, bool half, int r0, int n, int from, int to)
 {
 	const char *values = half ? (const char *) page_values(s, page) : (const char *) s->page;
 	size_t		width = half ? (size_t) s->shape->head_dim : s->dim;
 	TileArgs	t = {
-		.a = s->score + r0 * s->stride + (from - s->first * NLP_KV_PAGE), .a_row = s->stride, .a_step = 1,
+		.a = s->score + r0 * s->stride + (from - s->first * NLP_KV_PAGE), .a_row = s->stride,
 		.b = values + (from - page * NLP_KV_PAGE) * width * (half ? sizeof(uint16_t) : sizeof(float)),
-		.b_step = width,
-		.depth = to - from,
+		.b_row = width, .ahead = page_ahead(s, page),
+		.lanes = (int) s->dim, .depth = to - from,
 		.more = true,
 		.c = s->acc + r0 * s->dim, .c_row = s->dim
 	};
 
 	if (from < to)
-		multiply(t, n, (int) (s->dim / V_LANES), half);
+		tiles[half][n - 1] (&t);
 }
 
 static void
@@ -388,12 +429,6 @@ attention(const NlpAttnShape *shape, const float *q, size_t ldq, int t, int pos0
 }
 
 /* ---- storing keys and values ----------------------------------------------- */
-
-V_INLINE Vec
-load_some(const float *p, int n)
-{
-	return n >= V_LANES ? v_load(p) : v_load_n(p, n);
-}
 
 static void
 kv_store(void *layer_page, int slot, int kv_heads, int head_dim, const float *k, const float *v)

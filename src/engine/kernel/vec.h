@@ -478,7 +478,7 @@ v_tanh(Vec x)
 	p = v_fma(p, s, v_set(0x1.110d26p-3f));
 	p = v_fma(p, s, v_set(-0x1.55554ap-2f));
 	p = v_fma(v_mul(p, s), x, x);
-	return v_blend(v_lt(a, v_set(0.55f)), p, v_copysign(big, x));
+	return v_copysign(v_blend(v_lt(a, v_set(0.55f)), p, big), x);	/* also of -0 */
 }
 
 /* Near 0 an odd polynomial, else 1 - exp(q(|x|)), q fitted to log erfc. */
