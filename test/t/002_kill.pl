@@ -53,7 +53,7 @@ for my $round (1 .. $rounds)
 	my $wrong = $node->safe_psql('postgres', q{SELECT count(*) FROM nlp.models WHERE name LIKE 'm%' AND bytes <>
 		(SELECT bytes FROM nlp.models WHERE name = 'smollm2')});
 	my $orphans = $node->safe_psql('postgres', q{SELECT count(*) FROM pg_class WHERE relnamespace = 'nlp_data'::regnamespace
-		AND relkind = 'r' AND oid NOT IN (SELECT data FROM nlp.model)});
+		AND relkind = 'r' AND oid NOT IN (SELECT data FROM nlp.model UNION ALL SELECT data FROM nlp.retired)});
 	my $now = greedy($node);
 	my $running = $node->safe_psql('postgres', 'SELECT count(*) FROM nlp.activity WHERE pid <> pg_backend_pid()');
 	ok($wrong eq '0' && $orphans eq '0' && $now eq $answer && $running eq '0',

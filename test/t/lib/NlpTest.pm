@@ -115,11 +115,12 @@ sub shm_bytes
 my $seed = 12345;
 sub random_of { my ($n) = @_; $seed = ($seed * 1103515245 + 12345) % 2147483648; return $seed / 2147483648 * $n; }
 
-# The phase that nlp.activity shows for a backend, '' when it shows none.
+# What nlp.activity shows for a backend: phase, verb, and whether tokens have been made; '' for nothing.
 sub activity_phase
 {
 	my ($observer, $pid) = @_;
-	return $observer->query("SELECT phase FROM nlp.activity WHERE pid = $pid");
+	return $observer->query("SELECT phase || ' ' || verb || CASE WHEN tokens > 0 THEN ', with tokens' ELSE '' END
+		FROM nlp.activity WHERE pid = $pid");
 }
 
 # ---- sessions: a psql left open, whose statement may be running while we do other things ----
