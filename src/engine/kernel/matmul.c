@@ -21,7 +21,7 @@ table_of(NlpIsa isa)
 		case NLP_ISA_AVX512:
 			return &nlp_matmul_table_avx512;
 #endif
-#if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+#if defined(__aarch64__)
 		case NLP_ISA_NEON:
 			return &nlp_matmul_table_neon;
 #endif

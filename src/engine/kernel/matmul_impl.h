@@ -98,8 +98,10 @@ extern const NlpMatmulTable nlp_matmul_table_avx512;
 extern void nlp_quantize32_avx2(const float *x, NlpAct32 *dst, size_t blocks);
 extern void nlp_quantize256_avx2(const float *x, NlpAct256 *dst, size_t blocks);
 #endif
-#if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+#if defined(__aarch64__)
 extern const NlpMatmulTable nlp_matmul_table_neon;
+extern void nlp_quantize32_neon(const float *x, NlpAct32 *dst, size_t blocks);
+extern void nlp_quantize256_neon(const float *x, NlpAct256 *dst, size_t blocks);
 #endif
 
 /* Rows taken through all tiles before the next rows begin: as many as stay in a
