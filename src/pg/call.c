@@ -109,12 +109,12 @@ only_model(uint32 task, Snapshot snapshot, PgNlpModelRow *row)
 	if (names == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("no model for %s is loaded that you may use", pg_nlp_task_name(task)),
+				 errmsg("no model for task \"%s\" is loaded that you may use", pg_nlp_task_name(task)),
 				 errhint("Load one with nlp.load_model(name, path), or ask its owner for GRANT SELECT; nlp.models lists them.")));
 	if (list_length(names) > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_AMBIGUOUS_PARAMETER),
-				 errmsg("more than one model can do %s", pg_nlp_task_name(task)),
+				 errmsg("more than one model can do task \"%s\"", pg_nlp_task_name(task)),
 				 errdetail("Candidates are %s.", name_list(names)),
 				 errhint("Name one in the model argument, or set \"%s\".", setting)));
 	if (!pg_nlp_store_find(linitial(names), snapshot, row))
@@ -137,7 +137,7 @@ named_model(const char *name, bool by_setting, uint32 task, Snapshot snapshot, P
 	if (!(row->tasks & task))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("model \"%s\" cannot do %s", name, pg_nlp_task_name(task)),
+				 errmsg("model \"%s\" cannot do task \"%s\"", name, pg_nlp_task_name(task)),
 				 errhint("nlp.models says what each model can do.")));
 }
 

@@ -78,7 +78,7 @@ pg_nlp_task_name(uint32 task)
 		if (task_names[i].task == task)
 			return task_names[i].name;
 	}
-	return "this";
+	return "?";
 }
 
 Datum
