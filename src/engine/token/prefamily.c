@@ -177,16 +177,34 @@ nlp_pre_family(const char *name, size_t len)
 	return NULL;
 }
 
+/* Whether an earlier name means the very same. */
+static bool
+is_alias(size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+	{
+		if (families[j].rules == families[i].rules && families[j].flags == families[i].flags &&
+			families[j].no_bos == families[i].no_bos)
+			return true;
+	}
+	return false;
+}
+
 void
 nlp_pre_names(char *out, size_t cap)
 {
 	size_t		n = 0;
 
-	for (size_t i = 0; i < N_FAMILIES && n + 1 < cap; i++)
+	out[0] = '\0';
+	for (size_t i = 0; i < N_FAMILIES; i++)
 	{
-		int			w = snprintf(out + n, cap - n, "%s%s", i ? ", " : "", families[i].name);
+		size_t		len = strlen(families[i].name);
 
-		n += (size_t) w;
+		if (is_alias(i))
+			continue;
+		if (n + len + 3 > cap)
+			return;
+		n += (size_t) snprintf(out + n, cap - n, "%s%s", n ? ", " : "", families[i].name);
 	}
 }
 

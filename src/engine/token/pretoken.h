@@ -100,7 +100,7 @@ typedef struct PreFamily
 
 /* NULL when the name is not supported. */
 extern const PreFamily *nlp_pre_family(const char *name, size_t len);
-/* All names, for an error's hint: "a, b, c"; cut at cap. */
+/* One name for each set of rules, for an error's hint: "a, b, c", as many as fit. */
 extern void nlp_pre_names(char *out, size_t cap);
 /* i-th family or NULL past the last. */
 extern const PreFamily *nlp_pre_family_at(size_t i);

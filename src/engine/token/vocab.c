@@ -59,13 +59,13 @@ read_family(Build *b)
 	b->family = nlp_pre_family(pre.data, pre.len);
 	if (!b->family)
 	{
-		char		names[sizeof(b->err->hint)];
+		char		names[430];
 		const NlpGgufKv *kv = nlp_gguf_find(b->g, KEY("pre"));
 
 		nlp_fail_at(b->err, NLP_EUNSUPPORTED, KEY("pre"), kv ? kv->offset : 0,
 					"pre-tokenizer of the vocabulary is not supported");
-		nlp_pre_names(names, sizeof(names) - 32);
-		return nlp_hint(b->err, "Supported ones include %s.", names);
+		nlp_pre_names(names, sizeof(names));
+		return nlp_hint(b->err, "Supported are %s, and their other names.", names);
 	}
 	b->flags = b->family->flags;
 	if (!b->family->no_bos)
