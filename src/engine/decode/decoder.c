@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/pool.h"
 #include "decode/answer.h"
 #include "decode/decoder.h"
 #include "graph/exec.h"
@@ -431,6 +432,7 @@ build_batch(NlpDecoder *d, NlpBatch *b, NlpError *err)
 	{
 		if (d->active[i]->n_ids - d->active[i]->fed == 1)
 		{
+			d->stats.prompt_tokens += d->active[i]->fed < d->active[i]->n_prompt;
 			NLP_TRY(feed(d, b, d->active[i], 1, err));
 			room--;
 		}
