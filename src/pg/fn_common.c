@@ -220,34 +220,7 @@ pg_nlp_remember(FunctionCallInfo fcinfo, uint32 task, Datum result, bool isnull)
 	MemoryContextSwitchTo(old);
 }
 
-/* ---- arrays of texts ---- */
-
-void
-pg_nlp_open_texts(FunctionCallInfo fcinfo, int i, PgNlpTexts *texts)
-{
-	texts->array = PG_GETARG_ARRAYTYPE_P(i);
-	deconstruct_array(texts->array, TEXTOID, -1, false, TYPALIGN_INT, &texts->values, &texts->nulls, &texts->n);
-}
-
-ArrayType *
-pg_nlp_answers(const PgNlpTexts *texts, const PgNlpRow *rows)
-{
-	Datum	   *values = palloc(texts->n * sizeof(Datum) + 1);
-	bool	   *nulls = palloc(texts->n + 1);
-
-	if (texts->n == 0)
-		return construct_empty_array(TEXTOID);
-	for (int i = 0; i < texts->n; i++)
-	{
-		nulls[i] = rows[i].answer == NULL;
-		values[i] = PointerGetDatum(rows[i].answer);
-	}
-	return construct_md_array(values, nulls, ARR_NDIM(texts->array), ARR_DIMS(texts->array),
-							  ARR_LBOUND(texts->array), TEXTOID, -1, false, TYPALIGN_INT);
-}
-
-/* ---- the two shapes of a verb ----
- * Arguments: (input, model text, options jsonb). */
+/* ---- the two shapes of a verb ---- */
 
 /* A verb that always gives the same answer, so one that may be remembered. */
 static inline bool
@@ -257,8 +230,7 @@ is_greedy(const PgNlpVerb *verb)
 }
 
 static void
-answer(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare prepare,
-	   PgNlpRow *rows, const Datum *values, int n)
+answer(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpRun run, PgNlpRow *rows, const Datum *values, int n)
 {
 	PgNlpOptions options;
 	PgNlpCall  *call;
@@ -271,15 +243,12 @@ answer(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare prepare,
 	if (work == 0)
 		return;
 	call = pg_nlp_call_begin(pg_nlp_lookup(fcinfo), verb->name, verb->task, pg_nlp_arg_text(fcinfo, 1), true);
-	for (int i = 0; i < n; i++)
-		if (!rows[i].skip)
-			prepare(call, &options, rows, i, n, values[i]);
-	pg_nlp_run_rows(call, &options, rows, n);
+	run(call, &options, rows, values, n);
 	pg_nlp_call_end(call);
 }
 
 Datum
-pg_nlp_verb_one(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare prepare)
+pg_nlp_verb_one(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpRun run)
 {
 	bool		keep = is_greedy(verb);
 	PgNlpRow	row = {0};
@@ -294,7 +263,7 @@ pg_nlp_verb_one(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare pre
 		return result;
 	}
 	result = PG_GETARG_DATUM(0);
-	answer(fcinfo, verb, prepare, &row, &result, 1);
+	answer(fcinfo, verb, run, &row, &result, 1);
 	isnull = row.answer == NULL;
 	if (keep)
 		pg_nlp_remember(fcinfo, verb->task, PointerGetDatum(row.answer), isnull);
@@ -302,11 +271,34 @@ pg_nlp_verb_one(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare pre
 	return PointerGetDatum(row.answer);
 }
 
+/* The answers as an array of the same dimensions; given-up rows are NULL. */
+static ArrayType *
+answer_array(ArrayType *inputs, const PgNlpRow *rows, int n)
+{
+	Datum	   *values;
+	bool	   *nulls;
+
+	if (n == 0)
+		return construct_empty_array(TEXTOID);
+	values = palloc_extended(n * sizeof(Datum), MCXT_ALLOC_HUGE);
+	nulls = palloc(n);
+	for (int i = 0; i < n; i++)
+	{
+		nulls[i] = rows[i].answer == NULL;
+		values[i] = PointerGetDatum(rows[i].answer);
+	}
+	return construct_md_array(values, nulls, ARR_NDIM(inputs), ARR_DIMS(inputs), ARR_LBOUND(inputs),
+							  TEXTOID, -1, false, TYPALIGN_INT);
+}
+
 Datum
-pg_nlp_verb_array(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare prepare)
+pg_nlp_verb_array(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpRun run)
 {
 	bool		keep = is_greedy(verb);
-	PgNlpTexts	texts;
+	ArrayType  *inputs;
+	Datum	   *values;
+	bool	   *nulls;
+	int			n;
 	PgNlpRow   *rows;
 	Datum		result;
 	bool		isnull;
@@ -315,12 +307,16 @@ pg_nlp_verb_array(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare p
 		PG_RETURN_NULL();
 	if (keep && pg_nlp_recall(fcinfo, verb->task, &result, &isnull))
 		return result;
-	pg_nlp_open_texts(fcinfo, 0, &texts);
-	rows = palloc_extended((texts.n + 1) * sizeof(PgNlpRow), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for (int i = 0; i < texts.n; i++)
-		rows[i].skip = texts.nulls[i];
-	answer(fcinfo, verb, prepare, rows, texts.values, texts.n);
-	result = PointerGetDatum(pg_nlp_answers(&texts, rows));
+	inputs = PG_GETARG_ARRAYTYPE_P(0);
+	deconstruct_array(inputs, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &n);
+	rows = palloc_extended((n + 1) * sizeof(PgNlpRow), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (int i = 0; i < n; i++)
+	{
+		rows[i].element = i + 1;
+		rows[i].skip = nulls[i];
+	}
+	answer(fcinfo, verb, run, rows, values, n);
+	result = PointerGetDatum(answer_array(inputs, rows, n));
 	if (keep)
 		pg_nlp_remember(fcinfo, verb->task, result, false);
 	return result;

@@ -46,20 +46,27 @@ extern bool pg_nlp_is_data_error(NlpStatus status);
 /* ---- rows through the decoder ---- */
 typedef struct PgNlpRow
 {
+	int			element;		/* of the array it came from, from 1; 0: not from an array */
 	bool		skip;			/* NULL in, or given up under on_error => null */
 	NlpTokens	prompt;
 	text	   *answer;			/* NULL while skip */
 } PgNlpRow;
 
-/* An error of row i of n: raise it (naming the element when n > 1) or, if it is a
- * data error and the options say so, give the row up. */
-extern void pg_nlp_row_error(PgNlpRow *row, int i, int n, const PgNlpOptions *options, NlpError *err);
-/* Encode a UTF-8 prompt into rows[i]. flags: NLP_ENCODE_*. */
-extern void pg_nlp_row_encode(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int i, int n,
+/* An error of a row: raise it (naming the element) or, if it is a data error and the
+ * options say so, give the row up. */
+extern void pg_nlp_row_error(PgNlpRow *row, const PgNlpOptions *options, NlpError *err);
+/* Encode a UTF-8 prompt into row. flags: NLP_ENCODE_*. */
+extern void pg_nlp_row_encode(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *row,
 							  const char *utf8, size_t len, unsigned flags);
 /* Answer every row that is not skipped, as one batch; frees the prompts. Answers are
- * palloc'ed in the current context. */
-extern void pg_nlp_run_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int n);
+ * palloc'ed in the current context. before, when not NULL, is what the call has done
+ * in earlier batches, and is brought up to date; rows are then not counted here. */
+typedef struct PgNlpTally
+{
+	NlpDecoderStats stats;
+	uint64		rows;
+} PgNlpTally;
+extern void pg_nlp_run_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int n, PgNlpTally *before);
 
 /* The decoder for n rows of which the longest has longest positions: as many rows at
  * once as the compute memory allows, its memory reserved. */
@@ -67,22 +74,11 @@ extern NlpDecoder *pg_nlp_open_decoder(PgNlpCall *call, int n, size_t longest);
 /* The options of one row: a max_tokens that was not asked for shrinks to the room left. */
 extern NlpGenOptions pg_nlp_row_options(const PgNlpCall *call, const PgNlpOptions *options, size_t n_prompt);
 
-/* ---- arrays of texts ---- */
-typedef struct PgNlpTexts
-{
-	ArrayType  *array;			/* dimensions are kept for the result */
-	int			n;
-	Datum	   *values;
-	bool	   *nulls;
-} PgNlpTexts;
-
-extern void pg_nlp_open_texts(FunctionCallInfo fcinfo, int i, PgNlpTexts *texts);
-/* The answers as an array of the same dimensions; given-up rows are NULL. */
-extern ArrayType *pg_nlp_answers(const PgNlpTexts *texts, const PgNlpRow *rows);
-
-/* One verb over n texts given as Datums: the batch behind both forms. */
-typedef void (*PgNlpPrepare) (PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int i, int n, Datum value);
-extern Datum pg_nlp_verb_one(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare prepare);
-extern Datum pg_nlp_verb_array(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpPrepare prepare);
+/* ---- the two shapes of a verb, (input, model, options) and (inputs[], model, options) ----
+ *
+ * run fills the answers of all rows that are not skipped from their values. */
+typedef void (*PgNlpRun) (PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, const Datum *values, int n);
+extern Datum pg_nlp_verb_one(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpRun run);
+extern Datum pg_nlp_verb_array(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpRun run);
 
 #endif

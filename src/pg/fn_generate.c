@@ -21,38 +21,45 @@ static const PgNlpVerb sample_verb = {
 };
 
 static void
-prepare_prompt(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int i, int n, Datum value)
+run_prompts(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, const Datum *values, int n)
 {
-	text	   *prompt = DatumGetTextPP(value);
-	const char *utf8;
-	size_t		len;
+	for (int i = 0; i < n; i++)
+	{
+		text	   *prompt;
+		const char *utf8;
+		size_t		len;
 
-	if (pg_nlp_to_utf8(VARDATA_ANY(prompt), VARSIZE_ANY_EXHDR(prompt), &utf8, &len, &call->err) != NLP_OK)
-		pg_nlp_row_error(&rows[i], i, n, options, &call->err);
-	else
-		pg_nlp_row_encode(call, options, rows, i, n, utf8, len, options->special ? NLP_ENCODE_SPECIAL : 0);
+		if (rows[i].skip)
+			continue;
+		prompt = DatumGetTextPP(values[i]);
+		if (pg_nlp_to_utf8(VARDATA_ANY(prompt), VARSIZE_ANY_EXHDR(prompt), &utf8, &len, &call->err) != NLP_OK)
+			pg_nlp_row_error(&rows[i], options, &call->err);
+		else
+			pg_nlp_row_encode(call, options, &rows[i], utf8, len, options->special ? NLP_ENCODE_SPECIAL : 0);
+	}
+	pg_nlp_run_rows(call, options, rows, n, NULL);
 }
 
 Datum
 pg_nlp_generate(PG_FUNCTION_ARGS)
 {
-	return pg_nlp_verb_one(fcinfo, &generate_verb, prepare_prompt);
+	return pg_nlp_verb_one(fcinfo, &generate_verb, run_prompts);
 }
 
 Datum
 pg_nlp_generate_array(PG_FUNCTION_ARGS)
 {
-	return pg_nlp_verb_array(fcinfo, &generate_verb, prepare_prompt);
+	return pg_nlp_verb_array(fcinfo, &generate_verb, run_prompts);
 }
 
 Datum
 pg_nlp_sample(PG_FUNCTION_ARGS)
 {
-	return pg_nlp_verb_one(fcinfo, &sample_verb, prepare_prompt);
+	return pg_nlp_verb_one(fcinfo, &sample_verb, run_prompts);
 }
 
 Datum
 pg_nlp_sample_array(PG_FUNCTION_ARGS)
 {
-	return pg_nlp_verb_array(fcinfo, &sample_verb, prepare_prompt);
+	return pg_nlp_verb_array(fcinfo, &sample_verb, run_prompts);
 }

@@ -17,12 +17,12 @@ pg_nlp_is_data_error(NlpStatus status)
 }
 
 void
-pg_nlp_row_error(PgNlpRow *row, int i, int n, const PgNlpOptions *options, NlpError *err)
+pg_nlp_row_error(PgNlpRow *row, const PgNlpOptions *options, NlpError *err)
 {
 	if (!options->null_on_error || !pg_nlp_is_data_error(err->status))
 	{
-		if (n > 1 && err->detail[0] == '\0')
-			nlp_detail(err, "The error is in element %d of the array.", i + 1);
+		if (row->element > 0 && err->detail[0] == '\0')
+			nlp_detail(err, "The error is in element %d of the array.", row->element);
 		pg_nlp_raise(err);
 	}
 	row->skip = true;
@@ -40,15 +40,13 @@ encode_limit(const PgNlpCall *call, const PgNlpOptions *options)
 }
 
 void
-pg_nlp_row_encode(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int i, int n,
+pg_nlp_row_encode(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *row,
 				  const char *utf8, size_t len, unsigned flags)
 {
-	PgNlpRow   *row = &rows[i];
-
 	memset(&row->prompt, 0, sizeof(row->prompt));
 	if (nlp_encode(call->model->coder, &call->env, utf8, len, flags, false, encode_limit(call, options),
 				   &row->prompt, &call->err) != NLP_OK)
-		pg_nlp_row_error(row, i, n, options, &call->err);
+		pg_nlp_row_error(row, options, &call->err);
 }
 
 NlpGenOptions
@@ -84,7 +82,7 @@ pg_nlp_open_decoder(PgNlpCall *call, int n, size_t longest)
 
 /* Take what is finished; returns how many rows that was. */
 static int
-take_finished(PgNlpCall *call, NlpDecoder *decoder, const PgNlpOptions *options, PgNlpRow *rows, int n)
+take_finished(PgNlpCall *call, NlpDecoder *decoder, const PgNlpOptions *options, PgNlpRow *rows)
 {
 	NlpGenResult result;
 	int			taken = 0;
@@ -94,7 +92,7 @@ take_finished(PgNlpCall *call, NlpDecoder *decoder, const PgNlpOptions *options,
 		PgNlpRow   *row = &rows[result.row];
 
 		if (pg_nlp_from_utf8(result.text, result.len, &row->answer, &call->err) != NLP_OK)
-			pg_nlp_row_error(row, (int) result.row, n, options, &call->err);
+			pg_nlp_row_error(row, options, &call->err);
 		taken++;
 	}
 	return taken;
@@ -117,13 +115,23 @@ longest_row(const PgNlpCall *call, const PgNlpOptions *options, const PgNlpRow *
 	return longest;
 }
 
+static NlpDecoderStats
+add_stats(const NlpDecoderStats *a, const NlpDecoderStats *b)
+{
+	return (NlpDecoderStats) {
+		.passes = a->passes + b->passes,.prompt_tokens = a->prompt_tokens + b->prompt_tokens,
+			.tokens = a->tokens + b->tokens
+	};
+}
+
 void
-pg_nlp_run_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int n)
+pg_nlp_run_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int n, PgNlpTally *before)
 {
 	int			left;
 	size_t		longest = longest_row(call, options, rows, n, &left);
 	NlpDecoder *decoder;
 	bool		busy = true;
+	NlpDecoderStats stats = {0};
 	uint64		done = 0;
 
 	if (left == 0)
@@ -138,7 +146,7 @@ pg_nlp_run_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, in
 			continue;
 		gen = pg_nlp_row_options(call, options, row->prompt.n);
 		if (nlp_decoder_submit(decoder, i, row->prompt.ids, row->prompt.n, &gen, &call->err) != NLP_OK)
-			pg_nlp_row_error(row, i, n, options, &call->err);
+			pg_nlp_row_error(row, options, &call->err);
 		nlp_free(call->env.alloc, row->prompt.ids);
 		row->prompt.ids = NULL;
 	}
@@ -146,8 +154,11 @@ pg_nlp_run_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, in
 	{
 		if (nlp_decoder_step(decoder, &busy, &call->err) != NLP_OK)
 			pg_nlp_raise(&call->err);
-		done += take_finished(call, decoder, options, rows, n);
-		pg_nlp_call_progress(call, nlp_decoder_stats(decoder), done);
+		done += take_finished(call, decoder, options, rows);
+		stats = before ? add_stats(&before->stats, nlp_decoder_stats(decoder)) : *nlp_decoder_stats(decoder);
+		pg_nlp_call_progress(call, &stats, before ? before->rows : done);
 	}
+	if (before)
+		before->stats = stats;
 	nlp_decoder_close(decoder);
 }

@@ -30,13 +30,13 @@ encode_input(FunctionCallInfo fcinfo, PgNlpCall *call, const PgNlpOptions *optio
 	size_t		len;
 
 	if (pg_nlp_to_utf8(VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input), &utf8, &len, &call->err) != NLP_OK)
-		pg_nlp_row_error(row, 0, 1, options, &call->err);
+		pg_nlp_row_error(row, options, &call->err);
 	else
-		pg_nlp_row_encode(call, options, row, 0, 1, utf8, len, options->special ? NLP_ENCODE_SPECIAL : 0);
+		pg_nlp_row_encode(call, options, row, utf8, len, options->special ? NLP_ENCODE_SPECIAL : 0);
 	if (!row->skip && row->prompt.n > n_ctx)
 	{
 		nlp_fail(&call->err, NLP_ELIMIT, "the text has %zu tokens, and the model's context holds %zu", row->prompt.n, n_ctx);
-		pg_nlp_row_error(row, 0, 1, options, &call->err);
+		pg_nlp_row_error(row, options, &call->err);
 	}
 }
 
@@ -72,7 +72,7 @@ put_next_tokens(ReturnSetInfo *rsinfo, PgNlpCall *call, const PgNlpOptions *opti
 		text	   *token = NULL;
 
 		if (token_text(call, ids[i], &token) != NLP_OK)
-			pg_nlp_row_error(row, 0, 1, options, &call->err);
+			pg_nlp_row_error(row, options, &call->err);
 		nulls[0] = token == NULL;
 		values[0] = PointerGetDatum(token);
 		values[1] = Int32GetDatum(ids[i]);
@@ -109,7 +109,7 @@ pg_nlp_next_tokens(PG_FUNCTION_ARGS)
 	encode_input(fcinfo, call, &options, &row);
 	if (!row.skip &&
 		nlp_next_tokens(call->model, &call->env, row.prompt.ids, row.prompt.n, k, ids, probs, &stats, &call->err) != NLP_OK)
-		pg_nlp_row_error(&row, 0, 1, &options, &call->err);
+		pg_nlp_row_error(&row, &options, &call->err);
 	if (!row.skip)
 		put_next_tokens((ReturnSetInfo *) fcinfo->resultinfo, call, &options, &row, ids, probs, k);
 	pg_nlp_call_progress(call, &stats, 1);
@@ -150,7 +150,7 @@ pg_nlp_perplexity(PG_FUNCTION_ARGS)
 		double		sum = 0;
 
 		if (nlp_score(call->model, &call->env, row.prompt.ids, n, logprob, &stats, &call->err) != NLP_OK)
-			pg_nlp_row_error(&row, 0, 1, &options, &call->err);
+			pg_nlp_row_error(&row, &options, &call->err);
 		else
 		{
 			for (size_t i = 0; i + 1 < n; i++)

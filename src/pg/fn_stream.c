@@ -54,16 +54,16 @@ open_stream(FunctionCallInfo fcinfo, Stream *st)
 	st->call = pg_nlp_call_begin(NULL, stream_verb.name, stream_verb.task,
 								 pg_nlp_arg_text(fcinfo, 1), true);
 	if (pg_nlp_to_utf8(VARDATA_ANY(prompt), VARSIZE_ANY_EXHDR(prompt), &utf8, &len, &st->call->err) != NLP_OK)
-		pg_nlp_row_error(&st->row, 0, 1, &st->options, &st->call->err);
+		pg_nlp_row_error(&st->row, &st->options, &st->call->err);
 	else
-		pg_nlp_row_encode(st->call, &st->options, &st->row, 0, 1, utf8, len,
+		pg_nlp_row_encode(st->call, &st->options, &st->row, utf8, len,
 						  st->options.special ? NLP_ENCODE_SPECIAL : 0);
 	if (st->row.skip)
 		return;
 	gen = pg_nlp_row_options(st->call, &st->options, st->row.prompt.n);
 	st->decoder = pg_nlp_open_decoder(st->call, 1, st->row.prompt.n + gen.max_tokens);
 	if (nlp_decoder_submit(st->decoder, 0, st->row.prompt.ids, st->row.prompt.n, &gen, &st->call->err) != NLP_OK)
-		pg_nlp_row_error(&st->row, 0, 1, &st->options, &st->call->err);
+		pg_nlp_row_error(&st->row, &st->options, &st->call->err);
 	st->busy = !st->row.skip;
 }
 
@@ -96,7 +96,7 @@ next_piece(Stream *st)
 	if (pg_nlp_from_utf8(piece, len, &out, &st->call->err) != NLP_OK)
 	{
 		st->busy = false;
-		pg_nlp_row_error(&st->row, 0, 1, &st->options, &st->call->err);
+		pg_nlp_row_error(&st->row, &st->options, &st->call->err);
 	}
 	return out;
 }

@@ -60,7 +60,7 @@ run_encode(FunctionCallInfo fcinfo, const PgNlpVerb *verb, Finish finish)
 		nlp_encode(w.call->model->coder, &w.call->env, utf8, len,
 				   (w.options.special ? NLP_ENCODE_SPECIAL : 0) | (w.options.bos ? 0 : NLP_ENCODE_NO_BOS),
 				   false, 0, &w.row.prompt, &w.call->err) != NLP_OK)
-		pg_nlp_row_error(&w.row, 0, 1, &w.options, &w.call->err);
+		pg_nlp_row_error(&w.row, &w.options, &w.call->err);
 	if (!w.row.skip)
 		result = finish(&w);
 	pg_nlp_call_progress(w.call, NULL, 1);
@@ -76,7 +76,7 @@ count_tokens(Work *w)
 	if (w->row.prompt.n > INT_MAX)
 	{
 		nlp_fail(&w->call->err, NLP_ELIMIT, "the text has more tokens than type integer can count");
-		pg_nlp_row_error(&w->row, 0, 1, &w->options, &w->call->err);
+		pg_nlp_row_error(&w->row, &w->options, &w->call->err);
 		return (Datum) 0;
 	}
 	return Int32GetDatum((int32) w->row.prompt.n);
@@ -88,7 +88,7 @@ fits_array(Work *w, size_t item_bytes)
 	if (w->row.prompt.n <= (MaxAllocSize - 1024) / item_bytes)
 		return true;
 	nlp_fail(&w->call->err, NLP_ELIMIT, "the text has %zu tokens, more than an array of them can hold", w->row.prompt.n);
-	pg_nlp_row_error(&w->row, 0, 1, &w->options, &w->call->err);
+	pg_nlp_row_error(&w->row, &w->options, &w->call->err);
 	return false;
 }
 
@@ -132,7 +132,7 @@ pieces_array(Work *w)
 
 		if (pg_nlp_from_bytes(piece.data, piece.len, &t, &w->call->err) != NLP_OK)
 		{
-			pg_nlp_row_error(&w->row, 0, 1, &w->options, &w->call->err);
+			pg_nlp_row_error(&w->row, &w->options, &w->call->err);
 			return (Datum) 0;
 		}
 		values[i] = PointerGetDatum(t);
@@ -202,7 +202,7 @@ pg_nlp_detokenize(PG_FUNCTION_ARGS)
 	if (read_ids(PG_GETARG_ARRAYTYPE_P(0), tok, &ids, &n, &w.call->err) != NLP_OK ||
 		nlp_decode(tok, ids, n, w.options.special, &bytes, &w.call->err) != NLP_OK ||
 		pg_nlp_from_bytes(bytes.data ? bytes.data : "", bytes.len, &out, &w.call->err) != NLP_OK)
-		pg_nlp_row_error(&w.row, 0, 1, &w.options, &w.call->err);
+		pg_nlp_row_error(&w.row, &w.options, &w.call->err);
 	nlp_buf_free(&bytes);
 	pg_nlp_call_progress(w.call, NULL, 1);
 	pg_nlp_call_end(w.call);
