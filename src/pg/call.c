@@ -122,6 +122,15 @@ only_model(uint32 task, Snapshot snapshot, PgNlpModelRow *row)
 }
 
 static void
+cannot_do(const PgNlpModelRow *row, uint32 task)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("model \"%s\" cannot do task \"%s\"", row->name, pg_nlp_task_name(task)),
+			 errhint("nlp.models says what each model can do.")));
+}
+
+static void
 named_model(const char *name, bool by_setting, uint32 task, Snapshot snapshot, PgNlpModelRow *row)
 {
 	const char *setting = NULL;
@@ -134,11 +143,6 @@ named_model(const char *name, bool by_setting, uint32 task, Snapshot snapshot, P
 				 errmsg("model \"%s\" does not exist", name),
 				 by_setting ? errdetail("The setting \"%s\" names it.", setting) : 0,
 				 errhint("nlp.models lists the models.")));
-	if (!(row->tasks & task))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("model \"%s\" cannot do task \"%s\"", name, pg_nlp_task_name(task)),
-				 errhint("nlp.models says what each model can do.")));
 }
 
 /* Find and lock the model. */
@@ -169,6 +173,8 @@ resolve(FunctionCallInfo fcinfo, uint32 task, const text *model_name, PgNlpModel
 	else
 		named_model(name, model_name == NULL, task, snapshot, &now.row);
 	pg_nlp_lock_model(&now.row);
+	if (!(now.row.tasks & task))	/* replaced since the snapshot */
+		cannot_do(&now.row, task);
 	*row = now.row;
 	if (fcinfo)
 	{
@@ -375,6 +381,7 @@ pg_nlp_prewarm(PG_FUNCTION_ARGS)
 	uint64		bytes;
 
 	(void) pg_nlp_shared();
+	pg_nlp_want_purge();
 	find_model(fcinfo, &row);
 	pg_nlp_lock_model(&row);
 	check_right(&row);
@@ -399,6 +406,7 @@ pg_nlp_evict(PG_FUNCTION_ARGS)
 	if (!pg_nlp_relation_owner(row.relation, GetUserId()))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be owner of model \"%s\"", row.name)));
+	pg_nlp_want_purge();
 	key.database = MyDatabaseId;
 	key.relation = row.relation;
 	memcpy(key.sha256, row.sha256, PG_NLP_SHA256_BYTES);

@@ -356,6 +356,7 @@ _PG_init(void)
 	define_model_setting("pg_nlp.tokenizer_model", &tokenizer_model, "tokenize and token_count");
 	define_model_setting("pg_nlp.embedding_model", &embedding_model, "embeddings");
 	MarkGUCPrefixReserved("pg_nlp");
+	pg_nlp_store_init();
 	pg_nlp_resident_init();
 
 	if (process_shared_preload_libraries_in_progress)

@@ -222,8 +222,10 @@ extern Snapshot pg_nlp_statement_snapshot(void);
 extern bool pg_nlp_store_find(const char *name, Snapshot snapshot, PgNlpModelRow *row);
 /* Raise: the row's relation is gone. Says whether trying again helps. */
 extern void pg_nlp_model_gone(const PgNlpModelRow *row) pg_attribute_noreturn();
-/* Hold the relation to the end of the transaction, as a query does with a table. */
-extern void pg_nlp_lock_model(const PgNlpModelRow *row);
+/* Hold the row's relation to the end of the transaction, as a query does with a table.
+ * When it has gone since the snapshot was taken, the newest row takes its place,
+ * unless the transaction has to keep its snapshot. */
+extern void pg_nlp_lock_model(PgNlpModelRow *row);
 /* Models that can do task and that the effective role may use: names, sorted, palloc'ed. */
 extern List *pg_nlp_store_candidates(uint32 task, Snapshot snapshot);
 /* Wait for other writers of this name, then say whether its newest version exists.
@@ -234,8 +236,9 @@ extern void pg_nlp_check_name(const char *name);
 extern bool pg_nlp_relation_owner(Oid relation, Oid role);
 /* One relation for a model's or an upload's bytes, owned by the effective role. */
 extern Oid	pg_nlp_create_relation(const char *name);
-extern void pg_nlp_drop_relation(Oid relation); /* now, or once nobody holds it */
-extern void pg_nlp_purge_retired(void);
+extern void pg_nlp_drop_relation(Oid relation); /* at COMMIT, or once nobody holds it */
+extern void pg_nlp_want_purge(void);
+extern void pg_nlp_store_init(void);
 extern uint32 pg_nlp_tasks_from_array(Datum array);
 extern Datum pg_nlp_tasks_to_array(uint32 tasks);
 extern const char *pg_nlp_task_name(uint32 task);

@@ -22,6 +22,7 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -277,6 +278,12 @@ pg_nlp_store_find(const char *name, Snapshot snapshot, PgNlpModelRow *row)
 	return found;
 }
 
+static void
+model_missing(const char *name)
+{
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("model \"%s\" does not exist", name)));
+}
+
 void
 pg_nlp_model_gone(const PgNlpModelRow *row)
 {
@@ -285,6 +292,8 @@ pg_nlp_model_gone(const PgNlpModelRow *row)
 	bool		stays = pg_nlp_store_find(row->name, snapshot, &now) && now.relation == row->relation;
 
 	UnregisterSnapshot(snapshot);
+	if (!stays && !IsolationUsesXactSnapshot())
+		model_missing(row->name);
 	if (stays)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -297,15 +306,39 @@ pg_nlp_model_gone(const PgNlpModelRow *row)
 	pg_unreachable();
 }
 
-void
-pg_nlp_lock_model(const PgNlpModelRow *row)
+static bool
+lock_relation(Oid relation)
 {
-	LockRelationOid(row->relation, AccessShareLock);
-	if (!relation_exists(row->relation))
+	LockRelationOid(relation, AccessShareLock);
+	if (relation_exists(relation))
+		return true;
+	UnlockRelationOid(relation, AccessShareLock);
+	return false;
+}
+
+void
+pg_nlp_lock_model(PgNlpModelRow *row)
+{
+	PgNlpModelRow newest;
+
+	/* More than once only if it is replaced again and again while we look. */
+	for (int i = 0; i < 100; i++)
 	{
-		UnlockRelationOid(row->relation, AccessShareLock);
-		pg_nlp_model_gone(row);
+		Snapshot	snapshot;
+		bool		found;
+
+		if (lock_relation(row->relation))
+			return;
+		if (IsolationUsesXactSnapshot())
+			break;
+		snapshot = RegisterSnapshot(GetLatestSnapshot());
+		found = pg_nlp_store_find(row->name, snapshot, &newest);
+		UnregisterSnapshot(snapshot);
+		if (!found || newest.relation == row->relation)
+			break;
+		*row = newest;
 	}
+	pg_nlp_model_gone(row);
 }
 
 static int
@@ -406,7 +439,28 @@ pg_nlp_create_relation(const char *name)
 	return relation;
 }
 
-/* Drop without waiting. At commit its image goes, too. */
+/* Whether something a user made (a view, say) hangs on the relation. */
+static bool
+has_dependents(Oid relation)
+{
+	Relation	rel = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
+	scan = systable_beginscan(rel, DependReferenceIndexId, true, NULL, 2, keys);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		found = ((Form_pg_depend) GETSTRUCT(tuple))->deptype == DEPENDENCY_NORMAL;
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* Drop without waiting: false when somebody uses it, or something hangs on it. */
 static bool
 drop_now(Oid relation)
 {
@@ -418,6 +472,8 @@ drop_now(Oid relation)
 		return false;
 	if (relation_exists(relation))
 	{
+		if (has_dependents(relation))
+			return false;
 		performDeletion(&object, DROP_RESTRICT, 0);
 		pg_nlp_forget_relation(relation);
 	}
@@ -425,9 +481,10 @@ drop_now(Oid relation)
 }
 
 /* Transactions that use a model hold its relation, as they would hold any table. A
- * replace or a drop neither waits for them nor makes others queue behind it: the
- * name changes at once, and the bytes of the old version go to nlp.retired until a
- * later load, drop or repair finds nobody on them. */
+ * replace or a drop neither waits for them nor makes others wait for its own
+ * COMMIT: the name changes, and the relation goes to nlp.retired. As the last thing
+ * before COMMIT, what is there and not in use is dropped; the rest is left for the
+ * next load, drop, prewarm, evict or repair. */
 void
 pg_nlp_drop_relation(Oid relation)
 {
@@ -435,16 +492,31 @@ pg_nlp_drop_relation(Oid relation)
 	Datum		values[2] = {ObjectIdGetDatum(relation), TimestampTzGetDatum(GetCurrentTimestamp())};
 	bool		nulls[2] = {false, false};
 
-	if (drop_now(relation))
+	if (!relation_exists(relation))
 		return;
+	if (has_dependents(relation))
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop relation \"%s\" because other objects depend on it", get_rel_name(relation)),
+				 errhint("Drop those objects first.")));
 	rel = table_open(pg_nlp_catalog("retired"), RowExclusiveLock);
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values, nulls));
 	table_close(rel, NoLock);
+	pg_nlp_want_purge();
 }
 
-/* Drop what nobody uses any more. Skipped while another transaction does the same. */
+static bool purge_wanted;
+
+/* Look at nlp.retired before this transaction commits. */
 void
-pg_nlp_purge_retired(void)
+pg_nlp_want_purge(void)
+{
+	purge_wanted = !RecoveryInProgress() && !XactReadOnly;
+}
+
+/* Drop what nobody uses any more. Left alone while another transaction does it. */
+static void
+purge_retired(void)
 {
 	Oid			retired = pg_nlp_catalog("retired");
 	Relation	rel;
@@ -452,9 +524,9 @@ pg_nlp_purge_retired(void)
 	Snapshot	snapshot;
 	HeapTuple	tuple;
 
-	if (IsolationUsesXactSnapshot() || !ConditionalLockRelationOid(retired, ShareRowExclusiveLock))
+	if (!ConditionalLockRelationOid(retired, ShareUpdateExclusiveLock))
 		return;
-	rel = table_open(retired, NoLock);
+	rel = table_open(retired, RowExclusiveLock);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
@@ -467,7 +539,33 @@ pg_nlp_purge_retired(void)
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	table_close(rel, NoLock);
-	CommandCounterIncrement();
+}
+
+static void
+before_commit(XactEvent event, void *arg)
+{
+	bool		wanted = purge_wanted;
+
+	if (event != XACT_EVENT_PRE_COMMIT)
+	{
+		if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+			purge_wanted = false;
+		return;
+	}
+	purge_wanted = false;
+	/* the extension itself may have been dropped */
+	if (!wanted || !OidIsValid(get_extension_oid("pg_nlp", true)))
+		return;
+	CommandCounterIncrement();	/* the last statement's rows */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	purge_retired();
+	PopActiveSnapshot();
+}
+
+void
+pg_nlp_store_init(void)
+{
+	RegisterXactCallback(before_commit, NULL);
 }
 
 /* ---- writing ---- */
@@ -505,12 +603,6 @@ newest_tuple(Relation rel, const char *name, PgNlpModelRow *row)
 					 errmsg("could not serialize access due to concurrent update of model \"%s\"", name)));
 	}
 	return tuple;
-}
-
-static void
-model_missing(const char *name)
-{
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("model \"%s\" does not exist", name)));
 }
 
 bool
@@ -571,7 +663,7 @@ pg_nlp_store_put(const PgNlpNewModel *model, bool replace)
 	CommandCounterIncrement();
 	if (had)
 		pg_nlp_drop_relation(old.relation);
-	pg_nlp_purge_retired();
+	pg_nlp_want_purge();
 }
 
 /* The row to change, its name locked, its owner checked. */
@@ -604,7 +696,7 @@ pg_nlp_drop_model(PG_FUNCTION_ARGS)
 	table_close(rel, NoLock);
 	CommandCounterIncrement();
 	pg_nlp_drop_relation(row.relation);
-	pg_nlp_purge_retired();
+	pg_nlp_want_purge();
 	PG_RETURN_VOID();
 }
 
@@ -693,6 +785,6 @@ pg_nlp_repair(PG_FUNCTION_ARGS)
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	table_close(rel, NoLock);
-	pg_nlp_purge_retired();
+	pg_nlp_want_purge();
 	return (Datum) 0;
 }
