@@ -64,7 +64,7 @@ emake() { make -f engine.mk --no-print-directory -s -k -j"$(nproc)" BUILD="$NLP_
 
 run_step "build without warnings" "$logs/build.log" build_extension all || true
 if grep -n 'warning:' "$logs/build.log"; then fail "compiler warnings" 1; fi
-run_step "fetch models" "$logs/models.log" "$NLP_TOP/tools/get_models.sh" "$MODELS_DIR" smollm2 || true
+run_step "fetch models" "$logs/models.log" "$NLP_TOP/tools/get_models.sh" "$MODELS_DIR" smollm2 vocabs || true
 
 if part engine; then
 	run_step "engine without server headers" "$logs/engine.log" emake engine-only || true
@@ -176,6 +176,10 @@ if part tap; then
 			TESTDIR="$work/tap/$t" TESTLOGDIR="$work/tap/$t/log" TESTDATADIR="$work/tap/$t/data" \
 			NLP_SRC="$NLP_SRC" MODELS_DIR="$MODELS_DIR" \
 			timeout -k 10 "${TEST_TIMEOUT:-900}" perl -I "$perl_dir" -I "$NLP_SRC/test/t/lib" "$NLP_SRC/test/t/$t.pl" > "$log" 2>&1 </dev/null || rc=$?
+		for inner in "$work/tap/$t"/tmp_check/log/regress_log_*; do	# what the test's own commands said
+			[ ! -e "$inner" ] || cp "$inner" "$logs/tap_$t.inner.log"
+		done
+		cat "$work/tap/$t"/tmp_check/log/*.log > "$logs/tap_$t.server.log" 2>/dev/null || true
 		good=$(grep -c -E '^ok [0-9]+' "$log" || true)
 		bad=$(grep -c -E '^not ok [0-9]+' "$log" || true)
 		grep -E '^# not run: |^# figure: ' "$log" | sed 's/^# //' || true
@@ -185,6 +189,7 @@ if part tap; then
 			fail "tap $t" "$bad"
 		elif [ $rc -ne 0 ] || ! grep -q -E '^1\.\.[1-9]' "$log"; then
 			tail -n 15 "$log"
+			tail -n 15 "$logs/tap_$t.inner.log" || true
 			fail "tap $t (status $rc)" 1
 		fi
 		printf '%-34s %d passed, %d failed (%d s)\n' "tap $t" "$good" "$bad" $((SECONDS - t0))
