@@ -198,7 +198,8 @@ add_prompts(Summaries *s, Document *doc, const NlpTokens *tokens)
 	{
 		nlp_fail(&s->call->err, NLP_ELIMIT, "text of %zu tokens must be summarized in pieces, for which max_tokens %d is too large",
 				 tokens->n, s->options.gen.max_tokens);
-		return nlp_hint(&s->call->err, "Lower max_tokens to %zu or less.", s->room / (PIECE_ANSWERS + 1));
+		return nlp_hint(&s->call->err, "Lower max_tokens to %zu or less.",
+						(s->room + s->options.gen.max_tokens) / (PIECE_ANSWERS + 1));
 	}
 	doc->first = s->n_batch;
 	do
@@ -294,6 +295,15 @@ any_open(const Summaries *s)
 	return false;
 }
 
+static bool
+is_blank(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (strchr(" \t\r\n\f\v", text[i]) == NULL)
+			return false;
+	return true;
+}
+
 /* Summaries of the rows that are not skipped into their answers. */
 static void
 summarize_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, const Datum *values, int n)
@@ -315,6 +325,13 @@ summarize_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, con
 		{
 			pg_nlp_row_error(&rows[i], options, &call->err);
 			doc->open = false;
+		}
+		else if (is_blank(doc->text, doc->len))
+		{
+			/* A model would make something up. */
+			rows[i].answer = cstring_to_text("");
+			doc->open = false;
+			s.tally.rows++;
 		}
 	}
 	while (any_open(&s))
