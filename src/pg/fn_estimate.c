@@ -40,8 +40,7 @@ seconds_since(TimestampTz begin)
 	return (double) (GetCurrentTimestamp() - begin) / USECS_PER_SEC;
 }
 
-static void not_a_select(void) pg_attribute_noreturn();
-static void
+static _Noreturn void
 not_a_select(void)
 {
 	ereport(ERROR,

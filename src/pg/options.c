@@ -93,8 +93,7 @@ known_keys(const PgNlpVerb *verb)
 	return list.data;
 }
 
-static void unknown_key(const PgNlpVerb *verb, const char *key, uint32 bit) pg_attribute_noreturn();
-static void
+static _Noreturn void
 unknown_key(const PgNlpVerb *verb, const char *key, uint32 bit)
 {
 	if (verb->sampling_twin && (bit & OPTS_SAMPLING))
@@ -108,8 +107,7 @@ unknown_key(const PgNlpVerb *verb, const char *key, uint32 bit)
 			 errhint("The options are: %s.", known_keys(verb))));
 }
 
-static void wrong_type(const char *key, const char *wanted) pg_attribute_noreturn();
-static void
+static _Noreturn void
 wrong_type(const char *key, const char *wanted)
 {
 	ereport(ERROR,
