@@ -518,6 +518,25 @@ set_globals(TplRun *r, const TplDict *variables)
 	return NLP_OK;
 }
 
+NlpStatus
+nlp_tpl_run(TplRun *r, const TplDict *variables)
+{
+	NLP_TRY(set_globals(r, variables));
+	return exec(r, r->t->body);
+}
+
+NlpStatus
+nlp_tpl_finish(TplRun *r, NlpStatus st)
+{
+	if (st != NLP_OK && r->out->len > r->out_start)
+	{
+		r->out->len = r->out_start;
+		r->out->data[r->out->len] = '\0';
+	}
+	nlp_tpl_end(r);
+	return st;
+}
+
 static NlpStatus
 render(TplRun *r, const char *json, size_t json_len)
 {
@@ -526,8 +545,7 @@ render(TplRun *r, const char *json, size_t json_len)
 	NLP_TRY(nlp_tpl_json(r, json, json_len, "text of the template's variables", &variables));
 	if (variables.type != TPL_DICT)
 		return nlp_fail(r->err, NLP_EINVALID, "variables of the chat template are not a JSON object");
-	NLP_TRY(set_globals(r, variables.p.dict));
-	return exec(r, r->t->body);
+	return nlp_tpl_run(r, variables.p.dict);
 }
 
 NlpStatus
@@ -539,14 +557,7 @@ nlp_template_render_within(const NlpTemplate *tmpl, const NlpEnv *env, const Nlp
 
 	if (st == NLP_OK)
 		st = render(&r, json, json_len);
-	if (st != NLP_OK)
-	{
-		out->len = r.out_start;
-		if (out->data)
-			out->data[out->len] = '\0';
-	}
-	nlp_tpl_end(&r);
-	return st;
+	return nlp_tpl_finish(&r, st);
 }
 
 NlpStatus

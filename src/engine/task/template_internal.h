@@ -429,6 +429,9 @@ extern bool nlp_tpl_as_float(const TplValue *v, double *f); /* any number */
 
 /* template_exec.c */
 extern NlpStatus nlp_tpl_call_macro(TplRun *r, const TplMacro *m, const TplArgs *a, TplValue *out);
+/* Run r->t with these variables; then end the run, taking back output unless st is NLP_OK. */
+extern NlpStatus nlp_tpl_run(TplRun *r, const TplDict *variables);
+extern NlpStatus nlp_tpl_finish(TplRun *r, NlpStatus st);
 extern NlpStatus nlp_tpl_set_var(TplRun *r, TplScope *scope, uint32_t name, const TplValue *v);
 
 /* template_call.c: functions of the environment, loop.cycle and the like */
