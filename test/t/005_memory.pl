@@ -13,6 +13,7 @@ sub memory_of
 {
 	my ($pid) = @_;
 	my ($pss, $pte) = (0, 0);
+	return (0, 0) unless -r "/proc/$pid/smaps_rollup" && `cat /proc/$pid/smaps_rollup 2>/dev/null`;	# it has ended
 	for my $line (split /\n/, slurp_file("/proc/$pid/smaps_rollup")) { $pss = $1 if $line =~ /^Pss:\s+(\d+) kB/; }
 	for my $line (split /\n/, slurp_file("/proc/$pid/status")) { $pte = $1 if $line =~ /^VmPTE:\s+(\d+) kB/; }
 	return ($pss * 1024, $pte * 1024);

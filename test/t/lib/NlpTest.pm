@@ -16,13 +16,13 @@ our @EXPORT = qw(new_node model_file load_smollm2 greedy figure not_run session 
 
 # A statement with one right answer, used before and after whatever a test does.
 use constant GREEDY_SQL =>
-  q{SELECT generate('The capital of France is', options => '{"max_tokens": 16}')};
+  q{SELECT generate('The capital of France is', 'smollm2', '{"max_tokens": 16}')};
 
 # A figure worth keeping: shown by tools/check.sh.
-sub figure { print STDOUT "# figure: " . join('', @_) . "\n"; return; }
+sub figure { note('figure: ' . join('', @_)); return; }
 
 # Something this machine cannot do: shown, and counted neither way.
-sub not_run { print STDOUT "# not run: " . join('', @_) . "\n"; return; }
+sub not_run { note('not run: ' . join('', @_)); return; }
 
 sub model_file
 {
