@@ -385,7 +385,7 @@ pg_nlp_prewarm(PG_FUNCTION_ARGS)
 	find_model(fcinfo, &row);
 	pg_nlp_lock_model(&row);
 	check_right(&row);
-	call = new_call("prewarm");
+	call = new_call("nlp.prewarm");
 	p = call->priv;
 	p->row = row;
 	pg_nlp_activity_model(p->activity, row.name);

@@ -329,7 +329,7 @@ load_source(FunctionCallInfo fcinfo, PgNlpSource *source, PgNlpNewModel *model, 
 	LoadScope  *scope;
 
 	check_taken(model->name, options->replace);
-	scope = begin_scope("load_model", model->name);
+	scope = begin_scope("nlp.load_model", model->name);
 	describe(scope, &source->source, model);
 	store_source(scope, &source->source, model);
 	end_scope(scope);
@@ -638,7 +638,7 @@ pg_nlp_load_finish(PG_FUNCTION_ARGS)
 		.card = options.card
 	};
 	table_close(rel, AccessShareLock);
-	scope = begin_scope("load_finish", model.name);
+	scope = begin_scope("nlp.load_finish", model.name);
 	describe_relation(scope, &model);
 	end_scope(scope);
 	pg_nlp_store_put(&model, options.replace);

@@ -128,10 +128,12 @@ pg_nlp_pieces_create(PgNlpPieces *p, Size image_bytes)
 	for (Size at = 0; at < total; at += PG_NLP_PIECE_BYTES)
 	{
 		Size		n = Min(PG_NLP_PIECE_BYTES, total - at);
+		dsm_segment *seg;
 
 		CHECK_FOR_INTERRUPTS();
-		p->segs[p->n++] = create_segment(n, image_bytes);
-		map_again(p->segs[p->n - 1], n, p->map + at);
+		seg = create_segment(n, image_bytes);
+		p->segs[p->n++] = seg;
+		map_again(seg, n, p->map + at);
 	}
 	dir = (Directory *) p->map;
 	memset(dir, 0, PG_NLP_PIECE_HEAD);
