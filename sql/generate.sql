@@ -55,6 +55,10 @@ SELECT r[1] = generate('x', options => '{"max_tokens": 4}') AS first, r[2] IS NU
 -- truncate: the beginning of the prompt goes, what fits stays
 SELECT generate(repeat('word ', 300), options => '{"max_tokens": 8000, "stop": "o", "truncate": true}') =
 	generate(' ' || repeat('word ', 191), options => '{"max_tokens": 8000, "stop": "o"}') AS same;
+-- absurdly long: told without counting to the end, or without reading at all
+SELECT generate(repeat('word ', 40000));
+SELECT generate(repeat('word ', 20000000));
+SELECT chat(jsonb_build_array(jsonb_build_object('role', 'user', 'content', repeat('word ', 2000000))));
 -- asked for more than fits: an error, also for the answer
 SELECT generate('x', options => '{"max_tokens": 1000000}');
 

@@ -375,11 +375,12 @@ append_messages(PgNlpChat *chat, Jsonb *messages)
 }
 
 static NlpStatus
-encode_messages(PgNlpCall *call, Jsonb *messages, NlpTokens *out)
+encode_messages(PgNlpCall *call, const PgNlpOptions *options, Jsonb *messages, NlpTokens *out)
 {
 	PgNlpChat	chat;
 
 	NLP_TRY(check_messages(messages, &call->err));
+	NLP_TRY(pg_nlp_check_length(call, options, VARSIZE(messages)));
 	NLP_TRY(pg_nlp_chat_begin(&chat, call, (const char *) messages, VARSIZE(messages)));
 	NLP_TRY(append_messages(&chat, messages));
 	return pg_nlp_chat_encode(&chat, out);
@@ -389,7 +390,7 @@ static void
 run_chats(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, const Datum *values, int n)
 {
 	for (int i = 0; i < n; i++)
-		if (!rows[i].skip && encode_messages(call, DatumGetJsonbP(values[i]), &rows[i].prompt) != NLP_OK)
+		if (!rows[i].skip && encode_messages(call, options, DatumGetJsonbP(values[i]), &rows[i].prompt) != NLP_OK)
 			pg_nlp_row_error(&rows[i], options, &call->err);
 	pg_nlp_run_rows(call, options, rows, n, NULL);
 }

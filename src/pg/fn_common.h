@@ -55,6 +55,9 @@ typedef struct PgNlpRow
 /* An error of a row: raise it (naming the element) or, if it is a data error and the
  * options say so, give the row up. */
 extern void pg_nlp_row_error(PgNlpRow *row, const PgNlpOptions *options, NlpError *err);
+/* NLP_ELIMIT when a text of len bytes cannot but have far more tokens than the context,
+ * told without reading it; NLP_OK when truncate is asked. */
+extern NlpStatus pg_nlp_check_length(PgNlpCall *call, const PgNlpOptions *options, size_t len);
 /* Encode a UTF-8 prompt into row. flags: NLP_ENCODE_*. */
 extern void pg_nlp_row_encode(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *row,
 							  const char *utf8, size_t len, unsigned flags);

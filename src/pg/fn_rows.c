@@ -39,13 +39,38 @@ encode_limit(const PgNlpCall *call, const PgNlpOptions *options)
 	return options->gen.truncate || n_ctx == 0 ? 0 : 4 * n_ctx + 1024;
 }
 
+static NlpStatus
+too_long(PgNlpCall *call, size_t limit)
+{
+	nlp_fail(&call->err, NLP_ELIMIT, "the text has more than %zu tokens, and the model's context holds %u",
+			 limit, call->model->image->hparams.n_ctx);
+	return nlp_hint(&call->err, "Shorten the text.");
+}
+
+NlpStatus
+pg_nlp_check_length(PgNlpCall *call, const PgNlpOptions *options, size_t len)
+{
+	size_t		limit = encode_limit(call, options);
+	size_t		longest = nlp_tokenizer_max_bytes(nlp_image_tokenizer(call->model->image));
+
+	return limit > 0 && len / Max(longest, 1) > limit ? too_long(call, limit) : NLP_OK;
+}
+
 void
 pg_nlp_row_encode(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *row,
 				  const char *utf8, size_t len, unsigned flags)
 {
+	size_t		limit = encode_limit(call, options);
+	NlpStatus	status = pg_nlp_check_length(call, options, len);
+
 	memset(&row->prompt, 0, sizeof(row->prompt));
-	if (nlp_encode(call->model->coder, &call->env, utf8, len, flags, false, encode_limit(call, options),
-				   &row->prompt, &call->err) != NLP_OK)
+	if (status == NLP_OK)
+	{
+		status = nlp_encode(call->model->coder, &call->env, utf8, len, flags, false, limit, &row->prompt, &call->err);
+		if (status == NLP_ELIMIT && limit > 0)
+			status = too_long(call, limit);
+	}
+	if (status != NLP_OK)
 		pg_nlp_row_error(row, options, &call->err);
 }
 
