@@ -168,7 +168,7 @@ halves32(const NlpMatmulArgs *a, uint64_t tile, int half, int row, bool first, N
 		Sums		isum;
 
 		if (first)
-			ask(rec + AHEAD, rec_bytes);
+			ask(rec + AHEAD(R), rec_bytes);
 		if (type == NLP_MM_Q8_0)
 			dot_q8(rec + 32 * half, x0, a->act_bytes, isum, H, R);
 		else if (type == NLP_MM_Q5_0 || type == NLP_MM_Q5_1)
@@ -246,7 +246,7 @@ float_lanes(NlpMatmulSlot type, const uint8_t *tile, uint64_t k, int half)
 }
 
 NLP_ALWAYS_INLINE void
-rows_float(const NlpMatmulArgs *a, uint64_t tile, int row, NlpMatmulSlot type, const int T, const int R)
+rows_float(const NlpMatmulArgs *a, uint64_t tile, int row, bool first, NlpMatmulSlot type, const int T, const int R)
 {
 	const uint8_t *w0 = a->tiles + tile * a->tile_bytes;
 	const uint8_t *x0 = a->act + row * a->act_bytes;
@@ -262,6 +262,12 @@ rows_float(const NlpMatmulArgs *a, uint64_t tile, int row, NlpMatmulSlot type, c
 	for (uint64_t k = 0; k < a->cols; k++)
 	{
 		__m256		w[8];
+
+		if (R >= 3 && first && (type == NLP_MM_F32 || k % 2 == 0))
+		{
+			for (int t = 0; t < T; t++)
+				_mm_prefetch((const char *) (w0 + t * a->tile_bytes + AHEAD(R) + k * (type == NLP_MM_F32 ? 64 : 32)), _MM_HINT_T0);
+		}
 
 #pragma GCC unroll 8
 		for (int t = 0; t < 2 * T; t++)
@@ -287,27 +293,27 @@ rows_float(const NlpMatmulArgs *a, uint64_t tile, int row, NlpMatmulSlot type, c
 
 /* Rows row .. row + r - 1 (r <= 6) by T tiles; T * r at most 6. */
 NLP_ALWAYS_INLINE void
-group_float(const NlpMatmulArgs *a, uint64_t tile, int row, int r, NlpMatmulSlot type, const int T)
+group_float(const NlpMatmulArgs *a, uint64_t tile, int row, int r, bool first, NlpMatmulSlot type, const int T)
 {
 	switch (r)
 	{
 		case 1:
-			rows_float(a, tile, row, type, T, 1);
+			rows_float(a, tile, row, first, type, T, 1);
 			break;
 		case 2:
-			rows_float(a, tile, row, type, T, 2);
+			rows_float(a, tile, row, first, type, T, 2);
 			break;
 		case 3:
-			rows_float(a, tile, row, type, T, 3);
+			rows_float(a, tile, row, first, type, T, 3);
 			break;
 		case 4:
-			rows_float(a, tile, row, type, 1, 4);
+			rows_float(a, tile, row, first, type, 1, 4);
 			break;
 		case 5:
-			rows_float(a, tile, row, type, 1, 5);
+			rows_float(a, tile, row, first, type, 1, 5);
 			break;
 		default:
-			rows_float(a, tile, row, type, 1, 6);
+			rows_float(a, tile, row, first, type, 1, 6);
 			break;
 	}
 }
@@ -323,15 +329,15 @@ sweep_float(const NlpMatmulArgs *a, NlpMatmulSlot type)
 		uint64_t	t = a->tile_from;
 
 		for (; to - from == 1 && t + 4 <= a->tile_to; t += 4)
-			group_float(a, t, from, 1, type, 4);
+			group_float(a, t, from, 1, true, type, 4);
 		for (; to - from <= 3 && t + 2 <= a->tile_to; t += 2)
-			group_float(a, t, from, to - from, type, 2);
+			group_float(a, t, from, to - from, true, type, 2);
 		for (; t < a->tile_to; t++)
 		{
 			for (int row = from, r; row < to; row += r)
 			{
 				r = nlp_matmul_group(to - row, 6);
-				group_float(a, t, row, r, type, 1);
+				group_float(a, t, row, r, row == from, type, 1);
 			}
 		}
 	}

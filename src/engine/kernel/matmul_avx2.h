@@ -7,7 +7,8 @@
 #include "kernel/matmul_impl.h"
 
 #define MAX_ROWS 8
-#define AHEAD 4096				/* bytes asked for before they are read */
+/* Bytes asked for before they are read: one row alone waits only for memory. */
+#define AHEAD(R) ((R) == 1 ? 8192 : 4096)
 
 extern void nlp_matmul_q4_k_avx2(const NlpMatmulArgs *a);
 extern void nlp_matmul_q5_k_avx2(const NlpMatmulArgs *a);

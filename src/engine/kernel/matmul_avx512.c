@@ -11,7 +11,8 @@
 #include <immintrin.h>
 
 #define MAX_ROWS 8
-#define AHEAD 4096				/* bytes asked for before they are read */
+/* Bytes asked for before they are read: one row alone waits only for memory. */
+#define AHEAD(R) ((R) == 1 ? 8192 : 4096)
 
 NLP_ALWAYS_INLINE __m512
 f16_lanes(const uint8_t *p)
@@ -146,7 +147,7 @@ rows32(const NlpMatmulArgs *a, uint64_t tile, int row, bool first, NlpMatmulSlot
 
 		unpack32(type, rec, w);
 		if (first)
-			ask(rec + AHEAD, rec_bytes);
+			ask(rec + AHEAD(R), rec_bytes);
 #pragma GCC unroll 8
 		for (int i = 0; i < R; i++)
 			sum[i] = start32(type, (const NlpAct32 *) (x0 + i * a->act_bytes));
@@ -345,7 +346,7 @@ rows256(const NlpMatmulArgs *a, uint64_t tile, int row, bool first, NlpMatmulSlo
 		for (int j = 0; j < 8; j++)
 		{
 			if (first)
-				sum[0] = ask_after(sum[0], rec + AHEAD, rec_bytes, j);
+				sum[0] = ask_after(sum[0], rec + AHEAD(R), rec_bytes, j);
 			sub_block(a, type, rec, x0, j, sum, R);
 		}
 #pragma GCC unroll 8
@@ -393,7 +394,7 @@ float_lanes(NlpMatmulSlot type, const uint8_t *tile, uint64_t k)
 }
 
 NLP_ALWAYS_INLINE void
-rows_float(const NlpMatmulArgs *a, uint64_t tile, int row, NlpMatmulSlot type, const int T, const int R)
+rows_float(const NlpMatmulArgs *a, uint64_t tile, int row, bool first, NlpMatmulSlot type, const int T, const int R)
 {
 	const uint8_t *w0 = a->tiles + tile * a->tile_bytes;
 	const uint8_t *x0 = a->act + row * a->act_bytes;
@@ -409,6 +410,12 @@ rows_float(const NlpMatmulArgs *a, uint64_t tile, int row, NlpMatmulSlot type, c
 	for (uint64_t k = 0; k < a->cols; k++)
 	{
 		__m512		w[8];
+
+		if (R >= 3 && first && (type == NLP_MM_F32 || k % 2 == 0))
+		{
+			for (int t = 0; t < T; t++)
+				_mm_prefetch((const char *) (w0 + t * a->tile_bytes + AHEAD(R) + k * (type == NLP_MM_F32 ? 64 : 32)), _MM_HINT_T0);
+		}
 
 #pragma GCC unroll 8
 		for (int t = 0; t < T; t++)
@@ -434,33 +441,33 @@ rows_float(const NlpMatmulArgs *a, uint64_t tile, int row, NlpMatmulSlot type, c
 
 /* Rows row .. row + r - 1 (r <= 8) by T tiles, T 4 only for r <= 3. */
 NLP_ALWAYS_INLINE void
-group_float(const NlpMatmulArgs *a, uint64_t tile, int row, int r, NlpMatmulSlot type, const int T)
+group_float(const NlpMatmulArgs *a, uint64_t tile, int row, int r, bool first, NlpMatmulSlot type, const int T)
 {
 	switch (r)
 	{
 		case 1:
-			rows_float(a, tile, row, type, T, 1);
+			rows_float(a, tile, row, first, type, T, 1);
 			break;
 		case 2:
-			rows_float(a, tile, row, type, T, 2);
+			rows_float(a, tile, row, first, type, T, 2);
 			break;
 		case 3:
-			rows_float(a, tile, row, type, T, 3);
+			rows_float(a, tile, row, first, type, T, 3);
 			break;
 		case 4:
-			rows_float(a, tile, row, type, T & 3, 4);
+			rows_float(a, tile, row, first, type, T & 3, 4);
 			break;
 		case 5:
-			rows_float(a, tile, row, type, T & 3, 5);
+			rows_float(a, tile, row, first, type, T & 3, 5);
 			break;
 		case 6:
-			rows_float(a, tile, row, type, T & 3, 6);
+			rows_float(a, tile, row, first, type, T & 3, 6);
 			break;
 		case 7:
-			rows_float(a, tile, row, type, T & 3, 7);
+			rows_float(a, tile, row, first, type, T & 3, 7);
 			break;
 		default:
-			rows_float(a, tile, row, type, T & 3, 8);
+			rows_float(a, tile, row, first, type, T & 3, 8);
 			break;
 	}
 }
@@ -472,7 +479,7 @@ strip_float(const NlpMatmulArgs *a, uint64_t tile, int from, int to, NlpMatmulSl
 	for (int row = from, r; row < to; row += r)
 	{
 		r = nlp_matmul_group(to - row, 8);
-		group_float(a, tile, row, r, type, T);
+		group_float(a, tile, row, r, row == from, type, T);
 	}
 }
 

@@ -154,7 +154,7 @@ halves256(const NlpMatmulArgs *a, uint64_t tile, int half, int row, bool first, 
 		for (int j = 0; j < 8; j++)
 		{
 			if (first)
-				sum[0][0] = ask_after(sum[0][0], rec + AHEAD, rec_bytes, j);
+				sum[0][0] = ask_after(sum[0][0], rec + AHEAD(R), rec_bytes, j);
 			sub_block(a, type, rec + 32 * half, rec + at_sc, x0, j, sum, H, R);
 		}
 #pragma GCC unroll 2

@@ -10,7 +10,8 @@
 #include <arm_neon.h>
 
 #define MAX_ROWS 4
-#define AHEAD 4096				/* bytes asked for before they are read */
+/* Bytes asked for before they are read: one row alone waits only for memory. */
+#define AHEAD(R) ((R) == 1 ? 8192 : 4096)
 
 typedef int32x4_t Sums[4][MAX_ROWS];	/* [quarter][row] */
 typedef float32x4_t Chains[4][MAX_ROWS];
@@ -156,7 +157,7 @@ quarters32(const NlpMatmulArgs *a, uint64_t tile, int quarter, int row, bool fir
 		int8x16_t	codes[MAX_ROWS][2];
 
 		if (first)
-			ask(rec + AHEAD, rec_bytes);
+			ask(rec + AHEAD(R), rec_bytes);
 		for (int i = 0; i < R; i++)
 		{
 			const NlpAct32 *x = (const NlpAct32 *) (x0 + i * a->act_bytes);
@@ -288,7 +289,7 @@ quarters256(const NlpMatmulArgs *a, uint64_t tile, int quarter, int row, bool fi
 		for (int j = 0; j < 8; j++)
 		{
 			if (first)
-				ask(rec + AHEAD + rec_bytes / 8 * j, rec_bytes / 8);
+				ask(rec + AHEAD(R) + rec_bytes / 8 * j, rec_bytes / 8);
 			sub_block(a, type, rec, quarter, x0, j, sum, Q, R);
 		}
 		for (int q = 0; q < Q; q++)
