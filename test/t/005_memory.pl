@@ -49,7 +49,7 @@ for my $preload (1, 0)
 	my $own = sub {
 		my ($pid) = @_;
 		my $sum = 0;
-		for my $line (split /\n/, slurp_file("/proc/$pid/smaps_rollup")) { $sum += $1 if $line =~ /^(?:Private_Dirty|Private_Clean):\s+(\d+) kB/; }
+		for my $line (split /\n/, slurp_file("/proc/$pid/smaps_rollup")) { $sum += $1 if $line =~ /^Anonymous:\s+(\d+) kB/; }
 		return $sum * 1024;
 	};
 	my $used = 0;

@@ -46,7 +46,9 @@ for my $p (@phases)
 	{
 		$tries++;
 		$victim->send_sql($sql->($i));
-		sleep(0.005 + random_of($window));
+		# A signal before the statement has begun would be lost: wait until it is seen to run.
+		for (1 .. 400) { last if activity_phase($observer, $victim->pid) ne '' || defined($victim->peek); sleep 0.002; }
+		sleep(random_of($window));
 		my $shown = activity_phase($observer, $victim->pid) // '';
 		my $before = cpu_ms($victim->pid);
 		kill 'INT', $victim->pid;

@@ -42,7 +42,7 @@ my @deck = map { my $k = $_; ($k) x $k->[0] } @kinds;
 
 my @slots = map { { s => session($node), busy => 0 } } 1 .. 8;
 my $keeper = session($node);
-sub own_kb { my ($pid) = @_; my $kb = 0; for (split /\n/, slurp_file("/proc/$pid/smaps_rollup")) { $kb += $1 if /^Private_(?:Dirty|Clean):\s+(\d+)/; } return $kb; }
+sub own_kb { my ($pid) = @_; my $kb = 0; for (split /\n/, slurp_file("/proc/$pid/smaps_rollup")) { $kb += $1 if /^Anonymous:\s+(\d+)/; } return $kb; }
 $keeper->query(NlpTest::GREEDY_SQL) for 1 .. 5;
 my $kb0 = own_kb($keeper->pid);
 my (%count, $wrong, $lost, $answers) = ();

@@ -182,6 +182,14 @@ sub result
 	return $text;
 }
 
+# True when the statement has ended; its result stays to be read.
+sub peek
+{
+	my ($self) = @_;
+	while ($self->{select}->can_read(0)) { last unless sysread($self->{out}, $self->{buffer}, 65536, length $self->{buffer}); }
+	return index($self->{buffer}, "mark-$self->{marks}\n") >= 0 ? 1 : undef;
+}
+
 sub query { my ($self, $sql, $seconds) = @_; $self->send_sql($sql); return $self->result($seconds); }
 
 sub close_session
