@@ -71,9 +71,9 @@ typedef struct PgNlpTally
 } PgNlpTally;
 extern void pg_nlp_run_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int n, PgNlpTally *before);
 
-/* The decoder for n rows of which the longest has longest positions: as many rows at
- * once as the compute memory allows, its memory reserved. */
-extern NlpDecoder *pg_nlp_open_decoder(PgNlpCall *call, int n, size_t longest);
+/* The decoder for n >= 1 rows of these lengths, prompt and answer in tokens (put into
+ * another order here): as many at once as the compute memory allows, its memory reserved. */
+extern NlpDecoder *pg_nlp_open_decoder(PgNlpCall *call, size_t *lengths, int n);
 /* The options of one row: a max_tokens that was not asked for shrinks to the room left. */
 extern NlpGenOptions pg_nlp_row_options(const PgNlpCall *call, const PgNlpOptions *options, size_t n_prompt);
 

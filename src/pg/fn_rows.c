@@ -7,6 +7,8 @@
 #include "miscadmin.h"
 
 #include "fn_common.h"
+#include "kernel/attention.h"
+#include "state/kv.h"
 
 #define MAX_ROWS_AT_ONCE 32		/* beyond this the products no longer get cheaper a row */
 
@@ -85,20 +87,65 @@ pg_nlp_row_options(const PgNlpCall *call, const PgNlpOptions *options, size_t n_
 	return gen;
 }
 
+static size_t
+pages_of(size_t positions)
+{
+	return (positions + NLP_KV_PAGE - 1) / NLP_KV_PAGE;
+}
+
+/* Bytes that a decoder needs to run its max_seqs longest rows at once. lengths are
+ * descending. */
+static size_t
+bytes_wanted(const PgNlpCall *call, const NlpDecoderConfig *config, int threads, const size_t *lengths, int n)
+{
+	size_t		bytes = nlp_decoder_bytes(call->model, config, threads);	/* every sequence as long as the longest */
+	size_t		page = nlp_kv_page_bytes(&call->model->image->hparams);
+
+	for (int i = 0; i < config->max_seqs && i < n; i++)
+		bytes -= (pages_of(lengths[0]) - pages_of(lengths[i])) * page;
+	return bytes;
+}
+
+static int
+longer_first(const void *a, const void *b)
+{
+	size_t		x = *(const size_t *) a,
+				y = *(const size_t *) b;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
 NlpDecoder *
-pg_nlp_open_decoder(PgNlpCall *call, int n, size_t longest)
+pg_nlp_open_decoder(PgNlpCall *call, size_t *lengths, int n)
 {
 	size_t		n_ctx = call->model->image->hparams.n_ctx;
-	size_t		limit = pg_nlp_call_available(call);
-	int			threads = call->env.pool ? nlp_pool_size(call->env.pool) : 1;
+	size_t		page = nlp_kv_page_bytes(&call->model->image->hparams);
+	int			threads = nlp_pool_size(call->env.pool);
 	NlpDecoderConfig config = {0};
+	size_t		available,
+				wanted,
+				least;
 	NlpDecoder *decoder;
 
-	config.max_seqs = Max(1, Min(n, MAX_ROWS_AT_ONCE));
-	config.max_positions = (int) Max(1, Min(longest, n_ctx));
-	while (config.max_seqs > 1 && nlp_decoder_bytes(call->model, &config, threads) > limit)
-		config.max_seqs = (config.max_seqs + 1) / 2;
-	config.memory_bytes = nlp_decoder_bytes(call->model, &config, threads);
+	for (int i = 0; i < n; i++)
+		lengths[i] = Max(1, Min(lengths[i], n_ctx));
+	qsort(lengths, n, sizeof(size_t), longer_first);
+	config.max_seqs = Min(n, MAX_ROWS_AT_ONCE);
+	config.max_positions = (int) lengths[0];
+
+	/* Half of what is left, so that another call finds some too; rows wait inside the
+	 * decoder for memory. Only the longest row must fit, and takes the rest if need be. */
+	available = pg_nlp_call_available(call);
+	for (;;)
+	{
+		wanted = bytes_wanted(call, &config, threads, lengths, n);
+		least = nlp_decoder_bytes(call->model, &config, threads) -
+			(config.max_seqs - 1) * pages_of(lengths[0]) * page;
+		if (least <= available || config.max_seqs == 1)
+			break;
+		config.max_seqs /= 2;
+	}
+	config.memory_bytes = Max(least, Min(wanted, available / 2));
 	pg_nlp_call_reserve(call, config.memory_bytes, "the decoder");
 	if (nlp_decoder_open(call->model, &config, &call->env, &decoder, &call->err) != NLP_OK)
 		pg_nlp_raise(&call->err);
@@ -123,21 +170,16 @@ take_finished(PgNlpCall *call, NlpDecoder *decoder, const PgNlpOptions *options,
 	return taken;
 }
 
-/* Longest row, prompt and answer; 0 when no row is left. */
-static size_t
-longest_row(const PgNlpCall *call, const PgNlpOptions *options, const PgNlpRow *rows, int n, int *left)
+/* Lengths of the rows that are left, prompt and answer; how many there are. */
+static int
+row_lengths(const PgNlpCall *call, const PgNlpOptions *options, const PgNlpRow *rows, int n, size_t *lengths)
 {
-	size_t		longest = 0;
+	int			left = 0;
 
-	*left = 0;
 	for (int i = 0; i < n; i++)
-	{
-		if (rows[i].skip)
-			continue;
-		longest = Max(longest, rows[i].prompt.n + pg_nlp_row_options(call, options, rows[i].prompt.n).max_tokens);
-		(*left)++;
-	}
-	return longest;
+		if (!rows[i].skip)
+			lengths[left++] = rows[i].prompt.n + pg_nlp_row_options(call, options, rows[i].prompt.n).max_tokens;
+	return left;
 }
 
 static NlpDecoderStats
@@ -152,8 +194,8 @@ add_stats(const NlpDecoderStats *a, const NlpDecoderStats *b)
 void
 pg_nlp_run_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, int n, PgNlpTally *before)
 {
-	int			left;
-	size_t		longest = longest_row(call, options, rows, n, &left);
+	size_t	   *lengths = palloc_extended((n + 1) * sizeof(size_t), MCXT_ALLOC_HUGE);
+	int			left = row_lengths(call, options, rows, n, lengths);
 	NlpDecoder *decoder;
 	bool		busy = true;
 	NlpDecoderStats stats = {0};
@@ -161,7 +203,8 @@ pg_nlp_run_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, in
 
 	if (left == 0)
 		return;
-	decoder = pg_nlp_open_decoder(call, left, longest);
+	decoder = pg_nlp_open_decoder(call, lengths, left);
+	pfree(lengths);
 	for (int i = 0; i < n; i++)
 	{
 		PgNlpRow   *row = &rows[i];

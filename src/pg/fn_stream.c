@@ -45,7 +45,8 @@ open_stream(FunctionCallInfo fcinfo, Stream *st)
 {
 	text	   *prompt = pg_nlp_arg_text(fcinfo, 0);
 	const char *utf8;
-	size_t		len;
+	size_t		len,
+				length;
 	NlpGenOptions gen;
 
 	pg_nlp_options(&stream_verb, pg_nlp_arg_jsonb(fcinfo, 2), &st->options);
@@ -61,7 +62,8 @@ open_stream(FunctionCallInfo fcinfo, Stream *st)
 	if (st->row.skip)
 		return;
 	gen = pg_nlp_row_options(st->call, &st->options, st->row.prompt.n);
-	st->decoder = pg_nlp_open_decoder(st->call, 1, st->row.prompt.n + gen.max_tokens);
+	length = st->row.prompt.n + gen.max_tokens;
+	st->decoder = pg_nlp_open_decoder(st->call, &length, 1);
 	if (nlp_decoder_submit(st->decoder, 0, st->row.prompt.ids, st->row.prompt.n, &gen, &st->call->err) != NLP_OK)
 		pg_nlp_row_error(&st->row, &st->options, &st->call->err);
 	st->busy = !st->row.skip;
