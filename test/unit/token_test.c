@@ -8,6 +8,7 @@
 #include "token/pretoken.h"
 #include "token/token.h"
 
+#define MAX_WORDS 6000
 #define SPACE "\xe2\x96\x81"	/* U+2581 */
 
 static const NlpEnv env = {.alloc = &nlp_libc_alloc};
@@ -19,9 +20,9 @@ typedef struct Vocab
 	const char *model;			/* NULL: key left out */
 	const char *pre;
 	const char *name;
-	NlpStr		tokens[600];
-	int32_t		types[600];
-	float		scores[600];
+	NlpStr		tokens[MAX_WORDS];
+	int32_t		types[MAX_WORDS];
+	float		scores[MAX_WORDS];
 	uint32_t	n;
 	NlpStr		merges[200];
 	uint32_t	n_merges;
@@ -31,6 +32,7 @@ typedef struct Vocab
 	bool		no_merges;
 	bool		no_tokens;
 	bool		scores_as_u8;
+	bool		scores_as_i32;
 	bool		types_as_u32;
 	bool		merges_as_i32;
 	bool		bos_as_string;
@@ -134,7 +136,7 @@ append(void *ctx, const void *bytes, size_t len, NlpError *err)
 static void
 write_arrays(NlpGgufWriter *w, Vocab *v)
 {
-	static const uint8_t bytes[1200];
+	static const uint8_t bytes[MAX_WORDS];
 	NlpError	err;
 	NlpGgufType i32 = v->types_as_u32 ? NLP_GGUF_U32 : NLP_GGUF_I32;
 
@@ -143,6 +145,8 @@ write_arrays(NlpGgufWriter *w, Vocab *v)
 	PUT(nlp_gguf_put_array(w, "tokenizer.ggml.token_type", i32, (uint64_t) ((int) v->n + v->extra_types), v->types, &err));
 	if (v->scores_as_u8)
 		PUT(nlp_gguf_put_array(w, "tokenizer.ggml.scores", NLP_GGUF_U8, v->n, bytes, &err));
+	else if (v->scores_as_i32)
+		PUT(nlp_gguf_put_array(w, "tokenizer.ggml.scores", NLP_GGUF_I32, v->n, v->types, &err));
 	else if (v->with_scores)
 		PUT(nlp_gguf_put_array(w, "tokenizer.ggml.scores", NLP_GGUF_F32, (uint64_t) ((int) v->n + v->extra_scores),
 							   v->scores, &err));
@@ -295,6 +299,34 @@ test_byte_level(void)
 	nlp_free(&nlp_libc_alloc, t);
 }
 
+/* A marker across the windows of a long search. */
+static void
+test_far_marker(const NlpTokenizer *t)
+{
+	const size_t len = (size_t) 9 << 20;
+	char	   *text = malloc(len);
+	NlpCoder   *coder;
+	NlpError	err;
+
+	PUT(nlp_coder_open(t, &nlp_libc_alloc, &coder, &err));
+	memset(text, '\n', len);
+	for (size_t at = ((size_t) 1 << 22) - 10; at < len - 8; at += ((size_t) 1 << 22) + 1)
+	{
+		NlpTokens	out;
+		size_t		n = 0;
+
+		memcpy(text + at, "<|user|>", 8);
+		PUT(nlp_encode(coder, &env, text, len, 0, true, 0, &out, &err));
+		for (size_t i = 0; i < out.n; i++)
+			n += nlp_tokenizer_is_special(t, out.ids[i]) && out.starts[i] == at;
+		CHECK(n == 1);
+		nlp_free(&nlp_libc_alloc, out.ids);
+		nlp_free(&nlp_libc_alloc, out.starts);
+	}
+	nlp_coder_close(coder);
+	free(text);
+}
+
 static void
 test_markers(void)
 {
@@ -312,6 +344,7 @@ test_markers(void)
 	expect(t, "a   a", 0, "a|  |\xc4\xa0|a");
 	expect(t, "<|use<|user|>", 0, "<|||u|s|e|<|user|>");
 	expect(t, "<s", NLP_ENCODE_SPECIAL, "<|s");
+	test_far_marker(t);
 	nlp_free(&nlp_libc_alloc, t);
 
 	/* Phi-3 strips what follows a marker; <s> is excepted. */
@@ -329,6 +362,119 @@ test_markers(void)
 	expect(t, "hello \t<mask>a", NLP_ENCODE_SPECIAL, "hello|<mask>|a");
 	expect(t, " <mask>", NLP_ENCODE_SPECIAL, "<mask>");
 	nlp_free(&nlp_libc_alloc, t);
+}
+
+/* What ends a text, by llama.cpp's list, and where it is taken back. */
+static void
+test_end_of_generation(void)
+{
+	static Vocab v;
+	NlpTokenizer *t;
+	static const char *const texts[] = {"<|eom_id|>", "<|return|>", "<|call|>", "<|end|>", "<|channel|>", "<fim_pad>",
+	"<|file_sep|>", "<fim_prefix>", "plain"};
+	static const bool ends[] = {true, true, true, false, false, true, true, false, false};
+	static const bool special[] = {true, true, true, true, true, true, true, true, false};
+
+	byte_level(&v, "gpt-2");
+	for (size_t i = 0; i < 9; i++)
+		add(&v, texts[i], 1, 0);
+	t = built(&v);
+	for (size_t i = 0; i < 9; i++)
+	{
+		int32_t		id = nlp_tokenizer_find(t, texts[i], strlen(texts[i]));
+
+		CHECKF(nlp_tokenizer_is_eog(t, id) == ends[i], "%s", texts[i]);
+		CHECKF(nlp_tokenizer_is_special(t, id) == special[i], "%s", texts[i]);
+	}
+	/* Control-looking tokens of normal type count as control; taken-back ones as user-defined. */
+	expect(t, "<|return|>", 0, "<|||r|e|t|u|r|n|||>");
+	expect(t, "<|channel|><|end|>", 0, "<|channel|>|<|end|>");
+	nlp_free(&nlp_libc_alloc, t);
+
+	byte_level(&v, "gpt-2");
+	add(&v, "<|tool_response>", 4, 0);
+	t = built(&v);
+	CHECK(!nlp_tokenizer_is_eog(t, nlp_tokenizer_find(t, "<|im_start|>", 12)));
+	CHECK(nlp_tokenizer_is_eog(t, nlp_tokenizer_find(t, "<|tool_response>", 16)));
+	CHECK(!nlp_tokenizer_is_special(t, nlp_tokenizer_find(t, "</s>", 4)));
+	nlp_free(&nlp_libc_alloc, t);
+
+	byte_level(&v, "gpt-2");
+	v.name = "Modern-BERT";
+	add(&v, "[MASK]", 3, 0);
+	t = built(&v);
+	expect(t, "a [MASK] a", NLP_ENCODE_SPECIAL, "a|[MASK]|\xc4\xa0|a");
+	nlp_free(&nlp_libc_alloc, t);
+}
+
+/* Odd files that are still fine. */
+static void
+test_accepted(void)
+{
+	static Vocab v;
+	NlpTokenizer *t;
+
+	byte_level(&v, "");			/* no name: the default rules */
+	merge(&v, "h e");			/* a merge listed twice keeps its first rank */
+	v.scores_as_i32 = true;
+	t = built(&v);
+	expect(t, "hello 1234", 0, "hello|\xc4\xa0|1|2|3|4");
+	nlp_free(&nlp_libc_alloc, t);
+
+	start(&v, "gpt2", "gpt-2");	/* bos and eos default to 11: not in a small vocabulary */
+	add(&v, "a", 1, 0);
+	t = built(&v);
+	CHECK(nlp_tokenizer_bos(t) == -1 && nlp_tokenizer_eos(t) == -1);
+	expect(t, "ab", 0, "a");	/* what has no token is left out, as by llama.cpp */
+	nlp_free(&nlp_libc_alloc, t);
+}
+
+/* Invert token_hash for a text of eight bytes. */
+static uint64_t
+inverse(uint64_t odd)
+{
+	uint64_t	x = odd;
+
+	for (int i = 0; i < 6; i++)
+		x *= 2 - odd * x;
+	return x;
+}
+
+static void
+text_of_hash(uint64_t h, char out[8])
+{
+	uint64_t	x = h ^ (h >> 29) ^ (h >> 58);
+
+	x *= inverse(UINT64_C(0xc4ceb9fe1a85ec53));
+	x ^= x >> 32;
+	x *= inverse(UINT64_C(0xff51afd7ed558ccd));
+	x ^= 8 * UINT64_C(0x9e3779b97f4a7c15);
+	memcpy(out, &x, 8);
+}
+
+/* A file whose tokens all fall on one place of the table is refused, not slow. */
+static void
+test_collisions(void)
+{
+	static Vocab v;
+	static char texts[5000][8];
+	NlpTestAlloc ta;
+	NlpTokenizer *t;
+	NlpError	err;
+	size_t		bytes;
+
+	spm(&v);
+	for (uint32_t i = 0; i < 5000; i++)
+	{
+		text_of_hash(UINT64_C(0x1234567800000000) + i, texts[i]);
+		CHECK(token_hash(texts[i], 8) == UINT64_C(0x1234567800000000) + i);
+		v.tokens[v.n] = (NlpStr) {texts[i], 8};
+		v.types[v.n++] = 1;
+	}
+	nlp_test_alloc_init(&ta, -1);
+	t = build(&v, &ta.alloc, &bytes, &err);
+	CHECKF(t == NULL && err.status == NLP_ECORRUPT && strstr(err.message, "collide"), "%s", err.message);
+	CHECK(ta.live == 0);
 }
 
 static void
@@ -409,7 +555,7 @@ test_spm(void)
 	}
 	nlp_buf_init(&back, &nlp_libc_alloc);
 	PUT(nlp_decode(t, out.ids, out.n, false, &back, &err));
-	CHECK(back.len == 23 && memcmp(back.data, "hello world<user>\xe4\xb8\xae w", 22) == 0);
+	CHECK(back.len == 22 && memcmp(back.data, "hello world<user>\xe4\xb8\xae w", 22) == 0);
 	back.len = 0;
 	PUT(nlp_decode_after(t, out.ids[1], out.ids + 2, 1, false, &back, &err));
 	CHECK(back.len == 6 && memcmp(back.data, " world", 6) == 0);
@@ -765,10 +911,10 @@ cancelled(void *ctx)
 }
 
 static void
-test_cancel(bool with_spm, const char *unit)
+test_cancel(const char *pre, const char *unit)
 {
 	static Vocab v;
-	const size_t len = 3 << 20;
+	const size_t len = (6 << 20) / 24 * 24;
 	char	   *text = malloc(len);
 	NlpTestAlloc ta;
 	NlpEnv		e = {.alloc = &ta.alloc,.pending = pending,.cancelled = cancelled};
@@ -778,13 +924,13 @@ test_cancel(bool with_spm, const char *unit)
 	NlpError	err;
 	long		polls = 0;
 
-	if (with_spm)
+	if (!pre)
 		spm(&v);
 	else
-		byte_level(&v, "smollm");
+		byte_level(&v, pre);
 	t = built(&v);
-	for (size_t i = 0; i < len; i++)
-		text[i] = unit[i % strlen(unit)];
+	for (size_t i = 0, n = strlen(unit); i < len; i++)
+		text[i] = i < len / n * n ? unit[i % n] : 'a';
 	nlp_test_alloc_init(&ta, -1);
 	PUT(nlp_coder_open(t, &nlp_libc_alloc, &coder, &err));
 	polls_left = 1L << 40;
@@ -891,6 +1037,9 @@ main(void)
 	test_alphabet();
 	test_byte_level();
 	test_markers();
+	test_end_of_generation();
+	test_accepted();
+	test_collisions();
 	test_frame();
 	test_spm();
 	test_spm_inner_space();
@@ -900,12 +1049,19 @@ main(void)
 	test_families();
 	test_no_memory(false);
 	test_no_memory(true);
-	test_cancel(false, "a");
-	test_cancel(false, " ");
-	test_cancel(false, "<|user|>");
-	test_cancel(false, "hello world ");
-	test_cancel(true, "a");
-	test_cancel(true, "hello ");
+	test_cancel("smollm", "a");
+	test_cancel("smollm", " ");
+	test_cancel("smollm", "<|user|>");
+	test_cancel("smollm", "hello world ");
+	test_cancel("gpt-4o", "AAAAb");
+	test_cancel("gpt-4o", "A");
+	test_cancel("kimi-k2", "\xe4\xb8\xad");
+	test_cancel("deepseek-llm", "\xe4\xb8\xad");
+	test_cancel("deepseek-llm", " ");
+	test_cancel("jais-2", " \n");
+	test_cancel("chameleon", "x");
+	test_cancel(NULL, "a");
+	test_cancel(NULL, "hello ");
 	test_image(false);
 	test_image(true);
 	return check_done();

@@ -287,19 +287,23 @@ static NlpStatus
 escape(Encoder *e, const char *begin, const char *end)
 {
 	bool		ok = true;
+	size_t		n = 0;
 
 	e->escaped.len = 0;
 	if (e->prefix)
 		ok = nlp_buf_append(&e->escaped, SPACE_SIGN, 3);
 	while (ok && begin < end)
 	{
-		const char *space = memchr(begin, ' ', (size_t) (end - begin));
-		const char *stop = space ? space : end;
+		const char *window = (size_t) (end - begin) < POLL_BYTES ? end : begin + POLL_BYTES;
+		const char *space = memchr(begin, ' ', (size_t) (window - begin));
+		const char *stop = space ? space : window;
 
 		ok = nlp_buf_append(&e->escaped, begin, (size_t) (stop - begin));
 		if (ok && space)
 			ok = nlp_buf_append(&e->escaped, SPACE_SIGN, 3);
-		begin = space ? space + 1 : end;
+		begin = space ? space + 1 : window;
+		if (++n % 65536 == 0 || window != end)
+			NLP_TRY(nlp_poll(e->env, e->err));
 	}
 	if (!ok)
 		return nlp_no_memory(e->err, e->escaped.len * 2, "tokenizing text");

@@ -6,6 +6,7 @@
 #include "engine_only.h"
 
 #define POLL_MERGES 16384u
+#define POLL_SYMBOLS 65536
 
 void
 nlp_merge_init(MergeWork *w, const NlpAlloc *alloc)
@@ -31,7 +32,7 @@ nlp_merge_free(MergeWork *w)
 static NlpStatus
 reserve(MergeWork *w, size_t n, NlpError *err)
 {
-	size_t		cap = n + n / 2;
+	size_t		cap = n < 65536 ? n + n / 2 : n;
 	size_t		symbol_bytes,
 				heap_bytes;
 
@@ -142,8 +143,8 @@ add_pair(MergeWork *w, size_t *n_heap, const NlpTokenizer *t, const char *word, 
 }
 
 /* One symbol a byte, or a character. */
-static size_t
-cut_symbols(MergeWork *w, const NlpTokenizer *t, const char *word, size_t len)
+static NlpStatus
+cut_symbols(MergeWork *w, const NlpTokenizer *t, const NlpEnv *env, const char *word, size_t len, NlpError *err)
 {
 	size_t		n = 0;
 
@@ -163,11 +164,12 @@ cut_symbols(MergeWork *w, const NlpTokenizer *t, const char *word, size_t len)
 			id = block_find(t, 0, word + i, (size_t) width);
 		}
 		w->symbols[n] = (Symbol) {id, (uint32_t) width, (int32_t) n - 1, (int32_t) n + 1, (uint32_t) i};
-		n++;
 		i += (size_t) width;
+		if (++n % POLL_SYMBOLS == 0)
+			NLP_TRY(nlp_poll(env, err));
 	}
 	w->symbols[n - 1].next = -1;
-	return n;
+	return NLP_OK;
 }
 
 NlpStatus
@@ -178,9 +180,13 @@ nlp_merge_word(MergeWork *w, const NlpTokenizer *t, const NlpEnv *env, const cha
 	uint32_t	since_poll = 0;
 
 	NLP_TRY(reserve(w, len, err));
-	cut_symbols(w, t, word, len);
+	NLP_TRY(cut_symbols(w, t, env, word, len, err));
 	for (int32_t i = 0; i >= 0; i = w->symbols[i].next)
+	{
 		add_pair(w, &n_heap, t, word, i);
+		if (i % POLL_SYMBOLS == POLL_SYMBOLS - 1)
+			NLP_TRY(nlp_poll(env, err));
+	}
 	while (n_heap > 0)
 	{
 		PairEntry	e = heap_pop(w->heap, &n_heap);

@@ -9,6 +9,7 @@
 #include "engine_only.h"
 
 #define POLL_BYTES (1u << 18)
+#define FIND_BYTES ((size_t) 1 << 22)
 
 static inline const TokenRec *
 special_rec(const NlpTokenizer *t, uint32_t i)
@@ -141,6 +142,26 @@ ascii_space(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+/* The first occurrence of a marker in [text, text + len), NULL when there is none. */
+static NlpStatus
+find_marker(const NlpEnv *env, const char *text, size_t len, const char *marker, size_t marker_len,
+			const char **hit, NlpError *err)
+{
+	*hit = NULL;
+	while (len >= marker_len)
+	{
+		size_t		window = len < FIND_BYTES + marker_len ? len : FIND_BYTES + marker_len - 1;
+
+		*hit = memmem(text, window, marker, marker_len);
+		if (*hit || window == len)
+			return NLP_OK;
+		text += FIND_BYTES;
+		len -= FIND_BYTES;
+		NLP_TRY(nlp_poll(env, err));
+	}
+	return NLP_OK;
+}
+
 /* Cut the occurrences of one marker out of one stretch of text. */
 static NlpStatus
 cut_stretch(const TokenRec *r, int32_t id, const char *marker, const NlpEnv *env, const char *text,
@@ -151,9 +172,10 @@ cut_stretch(const TokenRec *r, int32_t id, const char *marker, const NlpEnv *env
 
 	while (at < end)
 	{
-		const char *hit = memmem(text + at, end - at, marker, r->text_len);
+		const char *hit;
 		size_t		left;
 
+		NLP_TRY(find_marker(env, text + at, end - at, marker, r->text_len, &hit, err));
 		if (!hit)
 			break;
 		left = (size_t) (hit - (text + at));
