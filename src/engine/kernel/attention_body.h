@@ -20,6 +20,9 @@
 #if defined(NLP_VEC_AVX512)
 #define V_BLOCK 8				/* rows of a full tile */
 #define V_TILE 16				/* accumulators a tile may hold */
+#elif defined(NLP_VEC_PLAIN)
+#define V_BLOCK 2
+#define V_TILE 2
 #else
 #define V_BLOCK 6
 #define V_TILE 6
@@ -149,14 +152,21 @@ typedef void (*TileFn) (const TileArgs *t);
 	static void tile_f32_##rows(const TileArgs *t) { tile_row(rows, false, t); } \
 	static void tile_f16_##rows(const TileArgs *t) { tile_row(rows, true, t); }
 
-TILE_FN(1) TILE_FN(2) TILE_FN(3) TILE_FN(4) TILE_FN(5) TILE_FN(6)
-#if V_BLOCK > 6
+TILE_FN(1) TILE_FN(2)
+#if V_BLOCK >= 6
+TILE_FN(3) TILE_FN(4) TILE_FN(5) TILE_FN(6)
+#endif
+#if V_BLOCK >= 8
 TILE_FN(7) TILE_FN(8)
-#define TILES(half) {tile_##half##_1, tile_##half##_2, tile_##half##_3, tile_##half##_4, \
-	tile_##half##_5, tile_##half##_6, tile_##half##_7, tile_##half##_8}
-#else
+#endif
+#if V_BLOCK == 2
+#define TILES(half) {tile_##half##_1, tile_##half##_2}
+#elif V_BLOCK == 6
 #define TILES(half) {tile_##half##_1, tile_##half##_2, tile_##half##_3, tile_##half##_4, \
 	tile_##half##_5, tile_##half##_6}
+#else
+#define TILES(half) {tile_##half##_1, tile_##half##_2, tile_##half##_3, tile_##half##_4, \
+	tile_##half##_5, tile_##half##_6, tile_##half##_7, tile_##half##_8}
 #endif
 
 static const TileFn tiles[2][V_BLOCK] = {TILES(f32), TILES(f16)};

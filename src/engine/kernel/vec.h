@@ -31,6 +31,11 @@
 
 #define V_LANES 16
 #define V_INLINE static inline __attribute__((always_inline, unused))
+#if defined(NLP_VEC_PLAIN)
+#define V_FUNCTION static __attribute__((noinline, unused))	/* inlined loops would take minutes to compile */
+#else
+#define V_FUNCTION V_INLINE
+#endif
 
 /* ---- AVX-512: one zmm -------------------------------------------------- */
 #if defined(NLP_VEC_AVX512)
@@ -331,6 +336,7 @@ typedef struct VMask
 #define V_EACH(type, member, expr) \
 	do { \
 		type r_; \
+		_Pragma("GCC unroll 1") \
 		for (int i = 0; i < V_LANES; i++) \
 			r_.member[i] = (expr); \
 		return r_; \
@@ -442,7 +448,7 @@ v_max_lane(Vec a)
 /* e^x. Under -86.98 (results below 2^-125.5) exactly 0, over 88.73 infinity; NaN
  * stays. n = round(x / ln 2) sits in the low bits of t, biased so that a shift
  * makes 2^(n-1); the polynomial is that of 2 e^r, |r| <= ln(2)/2. */
-V_INLINE Vec
+V_FUNCTION Vec
 v_exp(Vec x)
 {
 	const float low = -86.98f;
@@ -464,7 +470,7 @@ v_exp(Vec x)
 }
 
 /* Near 0 an odd polynomial, else 1 - 2 / (e^2|x| + 1). */
-V_INLINE Vec
+V_FUNCTION Vec
 v_tanh(Vec x)
 {
 	Vec			a = v_abs(x);
@@ -482,7 +488,7 @@ v_tanh(Vec x)
 }
 
 /* Near 0 an odd polynomial, else 1 - exp(q(|x|)), q fitted to log erfc. */
-V_INLINE Vec
+V_FUNCTION Vec
 v_erf(Vec x)
 {
 	Vec			a = v_abs(x);
