@@ -99,12 +99,12 @@ say "articles: openings of Wikipedia articles, CC BY-SA 3.0, examples/data/READM
 (cd "$NLP_TOP" && "${psql[@]}" -f examples/demo.sql)
 
 say "progress of a longer call, seen from a second connection (nlp.activity)"
-"${psql[@]}" -Atc "SELECT count(*) || ' summaries written in one batch' FROM unnest((SELECT generate(array_agg('Write a few sentences about ' || title || '.'), options => '{\"max_tokens\": 96}') FROM article, generate_series(1, 2) WHERE lang = 'en')) g" > "$demo_dir/batch.out" 2>&1 &
+"${psql[@]}" -Atc "SELECT count(*) || ' answers of up to 96 tokens, made in one batch' FROM unnest((SELECT generate(array_agg('Write a few sentences about ' || title || '.'), options => '{\"max_tokens\": 96}') FROM article, generate_series(1, 2) WHERE lang = 'en')) g" > "$demo_dir/batch.out" 2>&1 &
 batch=$!
 for _ in 1 2 3 4 5 6 7 8; do
 	sleep 0.5
 	kill -0 $batch 2>/dev/null || break
-	"${psql[@]}" -c "SELECT * FROM nlp.activity"
+	"${psql[@]}" -At -F '  ' -c "SELECT 'pid ' || pid, role, model, verb, phase, tokens || ' tokens', date_trunc('milliseconds', clock_timestamp() - since) FROM nlp.activity"
 done
 wait $batch || { cat "$demo_dir/batch.out" >&2; die "the batch failed"; }
 cat "$demo_dir/batch.out"
