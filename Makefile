@@ -94,6 +94,6 @@ clean-pg:	# what depends on the server's version
 check-engine: engine-only
 
 check-exports: $(BUILD)/pg_nlp.so
-	tools/check_exports.sh $(BUILD)/pg_nlp.so $(BUILD)/exports.map
+	tools/check_exports.sh $(BUILD)/pg_nlp.so $(BUILD)/exports.map $(bindir)/postgres
 
 endif
