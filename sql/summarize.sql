@@ -39,10 +39,14 @@ SELECT length(summarize(string_agg('Sentence number ' || i || '.', ' '), 'summar
 SELECT prompt AS p1, passes AS f1 FROM figures() \gset
 -- all of the text was read once, and the pieces' summaries after it
 SELECT :p1 - :p0 > (SELECT token_count(string_agg('Sentence number ' || i || '.', ' '), 'summarize tiny') FROM generate_series(1, 60) AS i) AS all_read;
+-- long and short in one batch, each as by itself; an answer as long as half of the context
+SELECT r[1] = summarize('A. ', 'summarize tiny', '{"max_tokens": 20, "instruction": "Sum up."}') AS short,
+	r[2] = summarize(repeat('Sentence. ', 300), 'summarize tiny', '{"max_tokens": 20, "instruction": "Sum up."}') AS long, r[3] AS none
+	FROM (SELECT summarize(ARRAY['A. ', repeat('Sentence. ', 300), NULL], 'summarize tiny', '{"max_tokens": 20, "instruction": "Sum up."}') AS r) s;
+SELECT length(summarize(repeat('Sentence. ', 300), 'summarize tiny', '{"max_tokens": 128, "instruction": "Sum up."}')) > 0 AS answered;
 -- too little room
-SELECT summarize(repeat('Sentence. ', 300), 'summarize tiny', '{"max_tokens": 100}');
-SELECT summarize(repeat('Sentence. ', 300), 'summarize tiny', '{"max_tokens": 100, "on_error": "null"}') IS NULL AS given_up;
-SELECT r[1] IS NOT NULL AS short, r[2] IS NULL AS long FROM (SELECT summarize(ARRAY['A. ', repeat('Sentence. ', 300)], 'summarize tiny', '{"max_tokens": 60, "on_error": "null"}') AS r) s;
+SELECT summarize('x', 'summarize tiny', '{"max_tokens": 100}');
+SELECT summarize('x', 'summarize tiny', '{"max_tokens": 250, "instruction": "x"}');
 SELECT summarize('x', 'summarize tiny', jsonb_build_object('instruction', repeat('word ', 2000)));
 SELECT summarize('x', options => '{"method": "extractive"}');
 -- no spaces, no sentences, wide characters: cut between characters

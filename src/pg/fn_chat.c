@@ -1,21 +1,18 @@
 /* fn_chat.c --- chat and sample_chat: messages through the model's own chat template.
  *
- * The template decides how messages become a prompt; it gets the variables messages,
- * add_generation_prompt (true), bos_token, eos_token and the date of the transaction.
- * The rendered text is read with special tokens, of which only the template's own count. */
+ * The template decides how messages become a prompt (task/chat.h); today, for those
+ * that ask, is the date of the transaction. The rendered text is read with special
+ * tokens, of which only the template's own count. */
 #include "postgres.h"
 
-#include <ctype.h>
-
-#include "miscadmin.h"
+#include "access/xact.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
-#include "access/xact.h"
 
 #include "fn_chat.h"
-#include "task/template.h"
+#include "task/chat.h"
 
 PG_FUNCTION_INFO_V1(pg_nlp_chat);
 PG_FUNCTION_INFO_V1(pg_nlp_sample_chat);
@@ -34,8 +31,6 @@ pg_nlp_chat_begin(PgNlpChat *chat, PgNlpCall *call, const char *texts, size_t le
 {
 	memset(chat, 0, sizeof(*chat));
 	chat->call = call;
-	initStringInfo(&chat->json);
-	appendStringInfoChar(&chat->json, '[');
 	/* U+FDD0 .. U+FDEF are noncharacters: no text needs one, let alone all. */
 	for (int i = 0; i < 32; i++)
 	{
@@ -50,21 +45,17 @@ pg_nlp_chat_begin(PgNlpChat *chat, PgNlpCall *call, const char *texts, size_t le
 	return nlp_fail(&call->err, NLP_EINVALID, "messages contain every noncharacter from U+FDD0 to U+FDEF");
 }
 
-/* Append text to the JSON as a string, with the marker after the first byte of every
- * special token that it spells. Such texts begin with an ASCII character in all
- * vocabularies; one that does not is marked after its first character. */
-static NlpStatus
-append_text(PgNlpChat *chat, const char *text, size_t len)
+/* The marker goes after the first character of every special token that text spells. */
+NlpStatus
+pg_nlp_chat_text(PgNlpChat *chat, const char *text, size_t len, StringInfo out)
 {
 	PgNlpCall  *call = chat->call;
 	const NlpTokenizer *tok = nlp_image_tokenizer(call->model->image);
 	NlpTokens	tokens = {0};
-	StringInfoData marked;
 	size_t		done = 0;
 
 	NLP_TRY(nlp_encode(call->model->coder, &call->env, text, len, NLP_ENCODE_SPECIAL | NLP_ENCODE_NO_BOS,
 					   true, 0, &tokens, &call->err));
-	initStringInfo(&marked);
 	for (size_t i = 0; i < tokens.n; i++)
 	{
 		size_t		at = tokens.starts[i];
@@ -73,16 +64,14 @@ append_text(PgNlpChat *chat, const char *text, size_t len)
 			continue;
 		for (at++; at < len && ((unsigned char) text[at] & 0xC0) == 0x80; at++)
 			;
-		appendBinaryStringInfo(&marked, text + done, (int) (at - done));
-		appendStringInfoString(&marked, chat->marker);
+		appendBinaryStringInfo(out, text + done, (int) (at - done));
+		appendStringInfoString(out, chat->marker);
 		chat->marked = true;
 		done = at;
 	}
-	appendBinaryStringInfo(&marked, text + done, (int) (len - done));
+	appendBinaryStringInfo(out, text + done, (int) (len - done));
 	nlp_free(call->env.alloc, tokens.ids);
 	nlp_free(call->env.alloc, tokens.starts);
-	escape_json(&chat->json, marked.data);
-	pfree(marked.data);
 	return NLP_OK;
 }
 
@@ -188,67 +177,55 @@ remove_markers(const PgNlpChat *chat, const char *text, size_t len, NlpTokens *t
 
 /* ---- the template ---- */
 
-static void
-append_piece(StringInfo vars, const char *name, const NlpTokenizer *tok, int32_t id)
+/* The text of a special token as a template sees it. */
+static const char *
+piece_of(const NlpTokenizer *tok, int32_t id, size_t *len)
 {
-	NlpStr		piece = id >= 0 ? nlp_tokenizer_piece(tok, id) : (NlpStr) {"", 0};
+	NlpStr		piece = id >= 0 ? nlp_tokenizer_piece(tok, id) : (NlpStr) {NULL, 0};
 
-	appendStringInfo(vars, ", \"%s\": ", name);
-	escape_json(vars, pnstrdup(piece.data, piece.len));
-}
-
-/* The variables of the template as one JSON object. */
-static char *
-variables(const PgNlpChat *chat)
-{
-	const NlpTokenizer *tok = nlp_image_tokenizer(chat->call->model->image);
-	StringInfoData vars;
-	struct pg_tm tm;
-	fsec_t		fsec;
-	int			tz;
-
-	initStringInfo(&vars);
-	appendStringInfo(&vars, "{\"messages\": %s], \"add_generation_prompt\": true", chat->json.data);
-	append_piece(&vars, "bos_token", tok, nlp_tokenizer_bos(tok));
-	append_piece(&vars, "eos_token", tok, nlp_tokenizer_eos(tok));
-	if (timestamp2tm(GetCurrentTransactionStartTimestamp(), &tz, &tm, &fsec, NULL, NULL) == 0)
-		appendStringInfo(&vars, ", \"strftime_now\": \"%04d-%02d-%02dT%02d:%02d:%02d\"",
-						 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-	appendStringInfoChar(&vars, '}');
-	return vars.data;
+	*len = piece.len;
+	return piece.data;
 }
 
 static NlpStatus
-render(PgNlpChat *chat, NlpBuf *text)
+render(PgNlpChat *chat, const char *messages, size_t len, NlpBuf *text)
 {
 	PgNlpCall  *call = chat->call;
 	const NlpImage *image = call->model->image;
-	char	   *vars = variables(chat);
+	const NlpTokenizer *tok = nlp_image_tokenizer(image);
+	NlpChat		conversation = {.messages = messages,.messages_len = len};
+	char		date[32];
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			tz;
 	NlpTemplate *tmpl;
 	NlpStatus	status;
 
-	if (image->template_offset == 0)
+	conversation.bos = piece_of(tok, nlp_tokenizer_bos(tok), &conversation.bos_len);
+	conversation.eos = piece_of(tok, nlp_tokenizer_eos(tok), &conversation.eos_len);
+	if (timestamp2tm(GetCurrentTransactionStartTimestamp(), &tz, &tm, &fsec, NULL, NULL) == 0)
 	{
-		nlp_fail(&call->err, NLP_EUNSUPPORTED, "model \"%s\" has no chat template", pg_nlp_call_model_name(call));
-		return nlp_hint(&call->err, "Models that were trained on chats have one; generate continues a prompt with any model.");
+		snprintf(date, sizeof(date), "%04d-%02d-%02dT%02d:%02d:%02d",
+				 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		conversation.date = date;
 	}
-	NLP_TRY(nlp_template_parse((const char *) image + image->template_offset, image->template_bytes,
-							   call->env.alloc, &tmpl, &call->err));
-	status = nlp_template_render(tmpl, &call->env, vars, strlen(vars), text, &call->err);
+	NLP_TRY(nlp_chat_open(image->template_offset ? (const char *) image + image->template_offset : NULL,
+						  image->template_bytes, call->env.alloc, &tmpl, &call->err));
+	status = nlp_chat_render(tmpl, &call->env, &conversation, text, &call->err);
 	nlp_template_free(tmpl);
-	pfree(vars);
 	return status;
 }
 
 NlpStatus
-pg_nlp_chat_encode(PgNlpChat *chat, NlpTokens *out)
+pg_nlp_chat_encode(PgNlpChat *chat, const char *messages, size_t len, NlpTokens *out)
 {
 	PgNlpCall  *call = chat->call;
 	NlpBuf		text;
 	NlpStatus	status;
 
+	memset(out, 0, sizeof(*out));
 	nlp_buf_init(&text, call->env.alloc);
-	status = render(chat, &text);
+	status = render(chat, messages, len, &text);
 	if (status == NLP_OK)
 		status = nlp_encode(call->model->coder, &call->env, text.data ? text.data : "", text.len,
 							NLP_ENCODE_SPECIAL | NLP_ENCODE_NO_BOS, chat->marked, 0, out, &call->err);
@@ -260,114 +237,76 @@ pg_nlp_chat_encode(PgNlpChat *chat, NlpTokens *out)
 	return status;
 }
 
-NlpStatus
-pg_nlp_chat_add(PgNlpChat *chat, const char *role, const char *content, size_t len)
-{
-	appendStringInfo(&chat->json, "%s{\"role\": ", chat->json.len > 1 ? ", " : "");
-	escape_json(&chat->json, role);
-	appendStringInfoString(&chat->json, ", \"content\": ");
-	NLP_TRY(append_text(chat, content, len));
-	appendStringInfoChar(&chat->json, '}');
-	return NLP_OK;
-}
-
 /* ---- messages given as jsonb ---- */
 
+/* A string in the database's encoding as a JSON string with markers. */
 static NlpStatus
-check_messages(Jsonb *messages, NlpError *err)
+append_string(PgNlpChat *chat, const JsonbValue *v, StringInfo json)
 {
-	const char *wrong = "messages must be an array of objects, each with a \"role\"";
-	int			n;
-
-	if (!JB_ROOT_IS_ARRAY(messages) || JB_ROOT_IS_SCALAR(messages))
-		return nlp_fail(err, NLP_EINVALID, "%s", wrong);
-	n = JB_ROOT_COUNT(messages);
-	if (n == 0)
-		return nlp_fail(err, NLP_EINVALID, "messages must not be empty");
-	for (int i = 0; i < n; i++)
-	{
-		JsonbValue *item = getIthJsonbValueFromContainer(&messages->root, i);
-		JsonbValue	role;
-
-		if (item->type != jbvBinary || !JsonContainerIsObject(item->val.binary.data) ||
-			getKeyJsonValueFromContainer(item->val.binary.data, "role", 4, &role) == NULL || role.type != jbvString)
-		{
-			nlp_fail(err, NLP_EINVALID, "%s", wrong);
-			return nlp_detail(err, "Message %d is not such an object.", i + 1);
-		}
-		pfree(item);
-	}
-	return NLP_OK;
-}
-
-/* A string in the database's encoding. */
-static NlpStatus
-append_string(PgNlpChat *chat, const JsonbValue *v)
-{
+	StringInfoData marked;
 	const char *utf8;
 	size_t		len;
 
 	NLP_TRY(pg_nlp_to_utf8(v->val.string.val, v->val.string.len, &utf8, &len, &chat->call->err));
-	return append_text(chat, utf8, len);
+	initStringInfo(&marked);
+	NLP_TRY(pg_nlp_chat_text(chat, utf8, len, &marked));
+	escape_json(json, marked.data);
+	pfree(marked.data);
+	return NLP_OK;
 }
 
 static NlpStatus
-append_scalar(PgNlpChat *chat, const JsonbValue *v)
+append_scalar(PgNlpChat *chat, const JsonbValue *v, StringInfo json)
 {
 	switch (v->type)
 	{
 		case jbvString:
-			return append_string(chat, v);
+			return append_string(chat, v, json);
 		case jbvNumeric:
-			appendStringInfoString(&chat->json,
-								   DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(v->val.numeric))));
+			appendStringInfoString(json, DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(v->val.numeric))));
 			break;
 		case jbvBool:
-			appendStringInfoString(&chat->json, v->val.boolean ? "true" : "false");
+			appendStringInfoString(json, v->val.boolean ? "true" : "false");
 			break;
 		default:
-			appendStringInfoString(&chat->json, "null");
+			appendStringInfoString(json, "null");
 			break;
 	}
 	return NLP_OK;
 }
 
-/* The array's items as JSON text, every string in it marked. */
+/* Messages as JSON text in UTF-8, every string in it with markers. */
 static NlpStatus
-append_messages(PgNlpChat *chat, Jsonb *messages)
+append_messages(PgNlpChat *chat, Jsonb *messages, StringInfo json)
 {
 	JsonbIterator *it = JsonbIteratorInit(&messages->root);
 	JsonbIteratorToken token;
 	JsonbValue	v;
-	bool		comma = false;
-	int			depth = 0;
+	bool		comma = false;	/* before what comes next */
 
 	while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
 	{
-		if (comma && token != WJB_END_ARRAY && token != WJB_END_OBJECT && token != WJB_VALUE)
-			appendStringInfoString(&chat->json, ", ");
+		if (comma && token != WJB_END_ARRAY && token != WJB_END_OBJECT)
+			appendStringInfoString(json, ", ");
 		comma = true;
 		switch (token)
 		{
 			case WJB_BEGIN_ARRAY:
 			case WJB_BEGIN_OBJECT:
-				/* The outermost bracket is there already, and stays open. */
-				if (depth++ > 0)
-					appendStringInfoChar(&chat->json, token == WJB_BEGIN_ARRAY ? '[' : '{');
+				appendStringInfoChar(json, token == WJB_BEGIN_ARRAY ? '[' : '{');
 				comma = false;
 				break;
 			case WJB_END_ARRAY:
 			case WJB_END_OBJECT:
-				if (--depth > 0)
-					appendStringInfoChar(&chat->json, token == WJB_END_ARRAY ? ']' : '}');
+				appendStringInfoChar(json, token == WJB_END_ARRAY ? ']' : '}');
 				break;
 			case WJB_KEY:
-				NLP_TRY(append_string(chat, &v));
-				appendStringInfoString(&chat->json, ": ");
+				NLP_TRY(append_string(chat, &v, json));
+				appendStringInfoString(json, ": ");
 				comma = false;
 				break;
 			default:
-				NLP_TRY(append_scalar(chat, &v));
+				NLP_TRY(append_scalar(chat, &v, json));
 				break;
 		}
 	}
@@ -378,12 +317,15 @@ static NlpStatus
 encode_messages(PgNlpCall *call, const PgNlpOptions *options, Jsonb *messages, NlpTokens *out)
 {
 	PgNlpChat	chat;
+	StringInfoData json;
 
-	NLP_TRY(check_messages(messages, &call->err));
 	NLP_TRY(pg_nlp_check_length(call, options, VARSIZE(messages)));
 	NLP_TRY(pg_nlp_chat_begin(&chat, call, (const char *) messages, VARSIZE(messages)));
-	NLP_TRY(append_messages(&chat, messages));
-	return pg_nlp_chat_encode(&chat, out);
+	initStringInfo(&json);
+	NLP_TRY(append_messages(&chat, messages, &json));
+	NLP_TRY(pg_nlp_chat_encode(&chat, json.data, json.len, out));
+	pfree(json.data);
+	return NLP_OK;
 }
 
 static void

@@ -48,6 +48,7 @@ typedef struct PgNlpRow
 {
 	int			element;		/* of the array it came from, from 1; 0: not from an array */
 	bool		skip;			/* NULL in, or given up under on_error => null */
+	int			max_tokens;		/* of this row; 0: as the options say */
 	NlpTokens	prompt;
 	text	   *answer;			/* NULL while skip */
 } PgNlpRow;
@@ -75,7 +76,7 @@ extern void pg_nlp_run_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpR
  * another order here): as many at once as the compute memory allows, its memory reserved. */
 extern NlpDecoder *pg_nlp_open_decoder(PgNlpCall *call, size_t *lengths, int n);
 /* The options of one row: a max_tokens that was not asked for shrinks to the room left. */
-extern NlpGenOptions pg_nlp_row_options(const PgNlpCall *call, const PgNlpOptions *options, size_t n_prompt);
+extern NlpGenOptions pg_nlp_row_options(const PgNlpCall *call, const PgNlpOptions *options, const PgNlpRow *row);
 
 /* ---- the two shapes of a verb, (input, model, options) and (inputs[], model, options) ----
  *

@@ -77,13 +77,16 @@ pg_nlp_row_encode(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *row,
 }
 
 NlpGenOptions
-pg_nlp_row_options(const PgNlpCall *call, const PgNlpOptions *options, size_t n_prompt)
+pg_nlp_row_options(const PgNlpCall *call, const PgNlpOptions *options, const PgNlpRow *row)
 {
 	NlpGenOptions gen = options->gen;
 	size_t		n_ctx = call->model->image->hparams.n_ctx;
+	size_t		n = row->prompt.n;
 
-	if (!(options->given & OPT_MAX_TOKENS) && n_prompt < n_ctx && (size_t) gen.max_tokens > n_ctx - n_prompt)
-		gen.max_tokens = (int) (n_ctx - n_prompt);
+	if (row->max_tokens > 0)
+		gen.max_tokens = row->max_tokens;
+	else if (!(options->given & OPT_MAX_TOKENS) && n < n_ctx && (size_t) gen.max_tokens > n_ctx - n)
+		gen.max_tokens = (int) (n_ctx - n);
 	return gen;
 }
 
@@ -178,7 +181,7 @@ row_lengths(const PgNlpCall *call, const PgNlpOptions *options, const PgNlpRow *
 
 	for (int i = 0; i < n; i++)
 		if (!rows[i].skip)
-			lengths[left++] = rows[i].prompt.n + pg_nlp_row_options(call, options, rows[i].prompt.n).max_tokens;
+			lengths[left++] = rows[i].prompt.n + pg_nlp_row_options(call, options, &rows[i]).max_tokens;
 	return left;
 }
 
@@ -212,7 +215,7 @@ pg_nlp_run_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, in
 
 		if (row->skip)
 			continue;
-		gen = pg_nlp_row_options(call, options, row->prompt.n);
+		gen = pg_nlp_row_options(call, options, row);
 		if (nlp_decoder_submit(decoder, i, row->prompt.ids, row->prompt.n, &gen, &call->err) != NLP_OK)
 			pg_nlp_row_error(row, options, &call->err);
 		nlp_free(call->env.alloc, row->prompt.ids);

@@ -61,7 +61,7 @@ open_stream(FunctionCallInfo fcinfo, Stream *st)
 						  st->options.special ? NLP_ENCODE_SPECIAL : 0);
 	if (st->row.skip)
 		return;
-	gen = pg_nlp_row_options(st->call, &st->options, st->row.prompt.n);
+	gen = pg_nlp_row_options(st->call, &st->options, &st->row);
 	length = st->row.prompt.n + gen.max_tokens;
 	st->decoder = pg_nlp_open_decoder(st->call, &length, 1);
 	if (nlp_decoder_submit(st->decoder, 0, st->row.prompt.ids, st->row.prompt.n, &gen, &st->call->err) != NLP_OK)

@@ -1,20 +1,19 @@
 /* fn_summarize.c --- summarize: texts through the model's chat template with an
- * instruction; a text longer than the context in pieces, then the pieces' summaries
- * together.
+ * instruction; a text longer than the context in pieces, then their summaries together.
  *
- * Work goes in rounds. In each, a text that fits gets its final answer; one that does
- * not is cut into the fewest pieces of about equal length, at the ends of sentences
- * where there are some, and becomes the summaries of its pieces, one a line. All
- * prompts of a round, of all rows, are one batch. A piece takes more than one and a half
- * times the tokens of its summary, so each round shortens and there are few of them. */
+ * How a text is cut, what the model is asked and what of an answer counts is said in
+ * task/summary.h. Here are the rounds for many texts at once: in each, a text that fits
+ * gets its final answer, and one that does not becomes the summaries of its pieces. All
+ * prompts of a round, of all rows, are one batch. */
 #include "postgres.h"
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
 #include "utils/memutils.h"
 
-#include "core/utf8.h"
 #include "fn_chat.h"
+#include "task/summary.h"
 
 PG_FUNCTION_INFO_V1(pg_nlp_summarize);
 PG_FUNCTION_INFO_V1(pg_nlp_summarize_array);
@@ -23,9 +22,9 @@ static const PgNlpVerb summarize_verb = {
 	"summarize", NLP_TASK_GENERATION, OPT_METHOD | OPT_MAX_TOKENS | OPT_INSTRUCTION | OPT_STOP | OPT_ON_ERROR, 128, NULL
 };
 
-#define DEFAULT_INSTRUCTION "Summarize the following text in two or three sentences."
-#define PIECE_ANSWERS 4			/* a piece's room is at least so many times its summary's: rounds shorten */
-#define SLACK_TOKENS 16			/* words at the seams of instruction, text and template may be cut otherwise */
+#define SLACK_TOKENS 16			/* at the seams of template, instruction and text words may be cut otherwise */
+#define LEAST_ROOM 16			/* tokens of text in a prompt, below which nothing is tried */
+#define PART_SHARE 4			/* a piece's summary has at most 1/4 of the piece's tokens: rounds shorten */
 
 /* One row on its way: its text, or what is left of it after a round. */
 typedef struct Document
@@ -33,8 +32,10 @@ typedef struct Document
 	const char *text;			/* UTF-8 */
 	size_t		len;
 	bool		open;			/* has no answer yet */
+	bool		joined;			/* text is summaries of pieces */
 	int			first,			/* its prompts in this round's batch */
 				n_pieces;
+	int			last_pieces;	/* of the round before; 0: none */
 } Document;
 
 typedef struct Summaries
@@ -53,174 +54,180 @@ typedef struct Summaries
 
 /* ---- prompts ---- */
 
-/* The prompt for one piece of text. */
+/* The conversation that asks for a summary of text, its texts with markers. */
 static NlpStatus
-encode_prompt(Summaries *s, const char *text, size_t len, NlpTokens *out)
+put_messages(Summaries *s, PgNlpChat *chat, NlpSummaryPart part, size_t number, size_t of,
+			 const char *text, size_t len, NlpBuf *out)
 {
-	const char *instruction = s->options.instruction ? s->options.instruction : DEFAULT_INSTRUCTION;
-	StringInfoData content;
+	StringInfoData marked;
+	NlpStatus	status = NLP_OK;
+
+	if (len > MaxAllocSize / 2)
+		return nlp_fail(&s->call->err, NLP_ELIMIT, "text of %zu bytes is too long for one prompt", len);
+	initStringInfo(&marked);
+	if (s->options.instruction)
+	{
+		StringInfoData json;
+
+		appendStringInfo(&marked, "%s\n\n", s->options.instruction);
+		NLP_TRY(pg_nlp_chat_text(chat, text, len, &marked));
+		initStringInfo(&json);
+		appendStringInfoString(&json, "[{\"role\": \"user\", \"content\": ");
+		escape_json(&json, marked.data);
+		appendStringInfoString(&json, "}]");
+		if (!nlp_buf_append(out, json.data, json.len))
+			status = nlp_no_memory(&s->call->err, json.len, "the request for a summary");
+		pfree(json.data);
+	}
+	else
+	{
+		/* A wish that lets the model come to an end before max_tokens cuts it off. */
+		size_t		words = s->options.gen.max_tokens / 2;
+
+		NLP_TRY(pg_nlp_chat_text(chat, text, len, &marked));
+		status = nlp_summary_messages(part, number, of, words, marked.data, marked.len, out, &s->call->err);
+	}
+	pfree(marked.data);
+	return status;
+}
+
+static NlpStatus
+encode_prompt(Summaries *s, NlpSummaryPart part, size_t number, size_t of, const char *text, size_t len, NlpTokens *out)
+{
+	NlpBuf		messages;
 	PgNlpChat	chat;
+	NlpStatus	status;
 
 	memset(out, 0, sizeof(*out));
-	initStringInfo(&content);
-	if (len > (size_t) MaxAllocSize - strlen(instruction) - 16)
-		return nlp_fail(&s->call->err, NLP_ELIMIT, "text of %zu bytes is too long to summarize", len);
-	appendStringInfo(&content, "%s\n\n", instruction);
-	appendBinaryStringInfo(&content, text, (int) len);
-	NLP_TRY(pg_nlp_chat_begin(&chat, s->call, content.data, content.len));
-	NLP_TRY(pg_nlp_chat_add(&chat, "user", content.data, content.len));
-	pfree(content.data);
-	return pg_nlp_chat_encode(&chat, out);
+	nlp_buf_init(&messages, s->call->env.alloc);
+	NLP_TRY(pg_nlp_chat_begin(&chat, s->call, text, len));
+	status = put_messages(s, &chat, part, number, of, text, len, &messages);
+	if (status == NLP_OK)
+		status = pg_nlp_chat_encode(&chat, messages.data, messages.len, out);
+	nlp_buf_free(&messages);
+	return status;
+}
+
+static NlpStatus
+count_tokens(void *ctx, const char *text, size_t len, size_t max, size_t *tokens, NlpError *err)
+{
+	PgNlpCall  *call = ctx;
+	NlpTokens	out = {0};
+	NlpStatus	status = nlp_encode(call->model->coder, &call->env, text, len, NLP_ENCODE_NO_BOS, false,
+									max < SIZE_MAX ? max + 1 : 0, &out, err);
+
+	*tokens = out.n;
+	nlp_free(call->env.alloc, out.ids);
+	if (status == NLP_ELIMIT && max < SIZE_MAX)
+	{
+		*tokens = max + 1;
+		status = NLP_OK;
+	}
+	return status;
 }
 
 /* How much text one prompt takes: the context without the answer and what the
- * instruction and the template cost. */
+ * template and the longest instruction cost. */
 static void
 measure_room(Summaries *s)
 {
-	size_t		n_ctx = s->call->model->image->hparams.n_ctx;
+	PgNlpCall  *call = s->call;
+	size_t		n_ctx = call->model->image->hparams.n_ctx;
 	size_t		answer = s->options.gen.max_tokens;
+	size_t		overhead = 0;
 	NlpTokens	empty;
 
-	if (encode_prompt(s, "", 0, &empty) != NLP_OK)
-		pg_nlp_raise(&s->call->err);
-	nlp_free(s->call->env.alloc, empty.ids);
-	if (!(s->options.given & OPT_MAX_TOKENS) && empty.n + SLACK_TOKENS < n_ctx)
-		answer = s->options.gen.max_tokens = Max(1, Min(answer, (n_ctx - empty.n - SLACK_TOKENS) / (PIECE_ANSWERS + 1)));
-	if (empty.n + SLACK_TOKENS + answer >= n_ctx)
+	if (encode_prompt(s, NLP_SUMMARY_WHOLE, 1, 1, "", 0, &empty) != NLP_OK)
+		pg_nlp_raise(&call->err);
+	nlp_free(call->env.alloc, empty.ids);
+	if (!s->options.instruction && nlp_summary_overhead(count_tokens, call, &overhead, &call->err) != NLP_OK)
+		pg_nlp_raise(&call->err);
+	/* empty.n has an instruction in it already; the longest may replace it. */
+	overhead += empty.n + SLACK_TOKENS;
+	if (!(s->options.given & OPT_MAX_TOKENS) && overhead + LEAST_ROOM < n_ctx)
+		answer = s->options.gen.max_tokens = (int) Max(1, Min(answer, (n_ctx - overhead) / (PART_SHARE + 1)));
+	if (overhead + answer + LEAST_ROOM > n_ctx)
 	{
-		nlp_fail(&s->call->err, NLP_ELIMIT,
+		nlp_fail(&call->err, NLP_ELIMIT,
 				 "the instruction's %zu tokens and max_tokens %zu leave no room for a text in the context of %zu tokens",
-				 empty.n, answer, n_ctx);
-		pg_nlp_raise(&s->call->err);
+				 overhead, answer, n_ctx);
+		nlp_hint(&call->err, "Lower max_tokens, or use a model with a longer context.");
+		pg_nlp_raise(&call->err);
 	}
-	s->room = n_ctx - answer - empty.n - SLACK_TOKENS;
+	s->room = n_ctx - answer - overhead;
 }
 
-/* ---- cutting ---- */
-
-static bool
-ends_sentence(const char *text, size_t len, size_t at)
-{
-	unsigned char c = (unsigned char) text[at - 1];
-
-	if (c == '\n')
-		return true;
-	if ((c == '.' || c == '!' || c == '?') && at < len && (text[at] == ' ' || text[at] == '\n' || text[at] == '\t'))
-		return true;
-	/* ideographic full stop and fullwidth ! ? */
-	return at >= 3 && (memcmp(text + at - 3, "\xE3\x80\x82", 3) == 0 || memcmp(text + at - 3, "\xEF\xBC\x81", 3) == 0 ||
-					   memcmp(text + at - 3, "\xEF\xBC\x9F", 3) == 0);
-}
-
-/* The best place to cut in (low, high]: the last end of a sentence, else the last
- * space, else the last whole character. */
-static size_t
-cut_between(const char *text, size_t len, size_t low, size_t high)
-{
-	size_t		at;
-
-	if (high >= len)
-		return len;
-	for (at = high; at > low; at--)
-		if (ends_sentence(text, len, at))
-			return at;
-	for (at = high; at > low; at--)
-		if (text[at - 1] == ' ' || text[at - 1] == '\t')
-			return at;
-	for (at = high; at > low; at--)
-		if (((unsigned char) text[at] & 0xC0) != 0x80)
-			return at;
-	return high;
-}
+/* ---- rounds ---- */
 
 static PgNlpRow *
 new_prompt(Summaries *s, const Document *doc)
 {
+	PgNlpRow   *row;
+
 	if (s->n_batch == s->cap_batch)
 	{
 		s->cap_batch = Max(16, 2 * s->cap_batch);
 		s->batch = s->batch ? repalloc_huge(s->batch, s->cap_batch * sizeof(PgNlpRow)) :
 			palloc_extended(s->cap_batch * sizeof(PgNlpRow), MCXT_ALLOC_HUGE);
 	}
-	memset(&s->batch[s->n_batch], 0, sizeof(PgNlpRow));
-	s->batch[s->n_batch].element = s->rows[doc - s->docs].element;
-	return &s->batch[s->n_batch++];
+	row = &s->batch[s->n_batch++];
+	memset(row, 0, sizeof(*row));
+	row->element = s->rows[doc - s->docs].element;
+	return row;
 }
 
-/* The first token that begins at or after byte at. */
-static size_t
-token_at(const NlpTokens *tokens, size_t at)
-{
-	size_t		low = 0,
-				high = tokens->n;
-
-	while (low < high)
-	{
-		size_t		middle = low + (high - low) / 2;
-
-		if (tokens->starts[middle] < at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/* Where the piece that begins at byte begin ends: the rest if it fits, else an equal
- * share of it, or up to a quarter less for the sake of a whole sentence. */
-static size_t
-piece_end(const Summaries *s, const Document *doc, const NlpTokens *tokens, size_t begin)
-{
-	size_t		first = token_at(tokens, begin);
-	size_t		left = tokens->n - first;
-	size_t		pieces = (left + s->room - 1) / s->room;
-	size_t		high,
-				end;
-
-	if (pieces <= 1)
-		return doc->len;
-	high = tokens->starts[first + (left + pieces - 1) / pieces];
-	end = cut_between(doc->text, doc->len, begin + (high - begin) / 4 * 3, high);
-	/* At least one character, and whole ones, whatever the tokens are. */
-	for (end = Max(end, begin + 1); end < doc->len && ((unsigned char) doc->text[end] & 0xC0) == 0x80; end++)
-		;
-	return end;
-}
-
-/* Add the prompts of one document to the batch. tokens are those of its text. */
+/* The prompts for the pieces of one document. */
 static NlpStatus
-add_prompts(Summaries *s, Document *doc, const NlpTokens *tokens)
+add_pieces(Summaries *s, Document *doc, const NlpPiece *pieces, size_t n)
 {
-	size_t		done = 0;
+	size_t		part_tokens = Max(1, Min(s->room / PART_SHARE, (size_t) s->options.gen.max_tokens));
 
-	if (tokens->n > s->room && s->room < (size_t) s->options.gen.max_tokens * PIECE_ANSWERS)
+	if (doc->last_pieces > 0 && n >= (size_t) doc->last_pieces)
 	{
-		nlp_fail(&s->call->err, NLP_ELIMIT, "text of %zu tokens must be summarized in pieces, for which max_tokens %d is too large",
-				 tokens->n, s->options.gen.max_tokens);
-		return nlp_hint(&s->call->err, "Lower max_tokens to %zu or less.",
-						(s->room + s->options.gen.max_tokens) / (PIECE_ANSWERS + 1));
+		nlp_fail(&s->call->err, NLP_ELIMIT, "summaries of %zu pieces do not get shorter", n);
+		return nlp_hint(&s->call->err, "Lower max_tokens, or use a model with a longer context.");
 	}
-	doc->first = s->n_batch;
-	do
+	for (size_t i = 0; i < n; i++)
 	{
-		size_t		end = piece_end(s, doc, tokens, done);
-		NlpStatus	status;
+		PgNlpRow   *row = new_prompt(s, doc);
+		NlpSummaryPart part = n > 1 ? NLP_SUMMARY_PART : doc->joined ? NLP_SUMMARY_JOINED : NLP_SUMMARY_WHOLE;
 
 		CHECK_FOR_INTERRUPTS();
-		status = encode_prompt(s, doc->text + done, end - done, &new_prompt(s, doc)->prompt);
-		if (status != NLP_OK)
-		{
-			s->n_batch = doc->first;
-			return status;
-		}
-		done = end;
-	} while (done < doc->len);
-	doc->n_pieces = s->n_batch - doc->first;
+		row->max_tokens = n > 1 ? (int) part_tokens : s->options.gen.max_tokens;
+		NLP_TRY(encode_prompt(s, part, i + 1, n, doc->text + pieces[i].start, pieces[i].len, &row->prompt));
+	}
 	return NLP_OK;
 }
 
-/* ---- rounds ---- */
+static NlpStatus
+add_document(Summaries *s, Document *doc)
+{
+	NlpPiece   *pieces;
+	size_t		n;
+	NlpStatus	status;
+
+	doc->first = s->n_batch;
+	NLP_TRY(nlp_summary_split(&s->call->env, doc->text, doc->len, s->room, count_tokens, s->call, &pieces, &n,
+							  &s->call->err));
+	status = add_pieces(s, doc, pieces, n);
+	nlp_free(s->call->env.alloc, pieces);
+	if (status != NLP_OK)
+		s->n_batch = doc->first;
+	doc->n_pieces = s->n_batch - doc->first;
+	return status;
+}
+
+/* The document's answer is text. */
+static void
+close_document(Summaries *s, Document *doc, const char *text, size_t len)
+{
+	PgNlpRow   *row = &s->rows[doc - s->docs];
+
+	if (pg_nlp_from_utf8(text, len, &row->answer, &s->call->err) != NLP_OK)
+		pg_nlp_row_error(row, &s->options, &s->call->err);
+	doc->open = false;
+	s->tally.rows++;
+}
 
 /* Fill the batch with the prompts of all open documents. */
 static void
@@ -230,60 +237,60 @@ begin_round(Summaries *s)
 	for (int i = 0; i < s->n; i++)
 	{
 		Document   *doc = &s->docs[i];
-		NlpTokens	tokens = {0};
 
 		if (!doc->open)
 			continue;
-		if (nlp_encode(s->call->model->coder, &s->call->env, doc->text, doc->len, NLP_ENCODE_NO_BOS, true, 0,
-					   &tokens, &s->call->err) != NLP_OK ||
-			add_prompts(s, doc, &tokens) != NLP_OK)
+		if (add_document(s, doc) != NLP_OK)
 		{
 			pg_nlp_row_error(&s->rows[i], &s->options, &s->call->err);
 			doc->open = false;
 		}
-		nlp_free(s->call->env.alloc, tokens.ids);
-		nlp_free(s->call->env.alloc, tokens.starts);
+		else if (doc->n_pieces == 0)
+			close_document(s, doc, "", 0);	/* white space; a model would make something up */
 	}
 }
 
-/* Take the batch's answers: final for a document of one piece, else its next text. */
-static void
-end_round(Summaries *s)
+/* The cleaned answer of one prompt; false when it was given up. */
+static bool
+take_answer(Summaries *s, int i, const char **clean, size_t *len)
 {
-	for (int i = 0; i < s->n; i++)
+	text	   *answer = s->batch[i].answer;
+	const char *utf8;
+
+	if (answer == NULL)
+		return false;
+	if (pg_nlp_to_utf8(VARDATA_ANY(answer), VARSIZE_ANY_EXHDR(answer), &utf8, len, &s->call->err) != NLP_OK)
+		pg_nlp_raise(&s->call->err);
+	nlp_summary_clean(utf8, *len, clean, len);
+	return true;
+}
+
+/* Take a document's answers: final for one piece, else its next text. */
+static void
+take_answers(Summaries *s, Document *doc)
+{
+	StringInfoData joined;
+	const char *clean;
+	size_t		len;
+
+	initStringInfo(&joined);
+	for (int i = 0; i < doc->n_pieces; i++)
 	{
-		Document   *doc = &s->docs[i];
-		StringInfoData joined;
-
-		if (!doc->open)
-			continue;
-		if (doc->n_pieces == 1)
+		if (!take_answer(s, doc->first + i, &clean, &len))
 		{
-			s->rows[i].answer = s->batch[doc->first].answer;
-			doc->open = false;
-			s->tally.rows++;
-			continue;
+			doc->open = false;	/* on_error => null */
+			return;
 		}
-		initStringInfo(&joined);
-		for (int k = 0; k < doc->n_pieces && doc->open; k++)
-		{
-			text	   *part = s->batch[doc->first + k].answer;
-			const char *utf8;
-			size_t		len;
-
-			if (part == NULL)
-				doc->open = false;	/* given up under on_error => null */
-			else if (pg_nlp_to_utf8(VARDATA_ANY(part), VARSIZE_ANY_EXHDR(part), &utf8, &len, &s->call->err) != NLP_OK)
-				pg_nlp_raise(&s->call->err);
-			else
-			{
-				appendBinaryStringInfo(&joined, utf8, (int) len);
-				appendStringInfoChar(&joined, '\n');
-			}
-		}
-		doc->text = joined.data;
-		doc->len = joined.len;
+		if (joined.len > 0 && len > 0)
+			appendStringInfoString(&joined, "\n\n");
+		appendBinaryStringInfo(&joined, clean, (int) len);
 	}
+	if (doc->n_pieces == 1)
+		close_document(s, doc, joined.data, joined.len);
+	doc->text = joined.data;
+	doc->len = joined.len;
+	doc->joined = true;
+	doc->last_pieces = doc->n_pieces;
 }
 
 static bool
@@ -295,18 +302,8 @@ any_open(const Summaries *s)
 	return false;
 }
 
-static bool
-is_blank(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (strchr(" \t\r\n\f\v", text[i]) == NULL)
-			return false;
-	return true;
-}
-
-/* Summaries of the rows that are not skipped into their answers. */
 static void
-summarize_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, const Datum *values, int n)
+run_summaries(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, const Datum *values, int n)
 {
 	Summaries	s = {.call = call,.options = *options,.rows = rows,.n = n};
 
@@ -326,19 +323,14 @@ summarize_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, con
 			pg_nlp_row_error(&rows[i], options, &call->err);
 			doc->open = false;
 		}
-		else if (is_blank(doc->text, doc->len))
-		{
-			/* A model would make something up. */
-			rows[i].answer = cstring_to_text("");
-			doc->open = false;
-			s.tally.rows++;
-		}
 	}
 	while (any_open(&s))
 	{
 		begin_round(&s);
 		pg_nlp_run_rows(call, &s.options, s.batch, s.n_batch, &s.tally);
-		end_round(&s);
+		for (int i = 0; i < n; i++)
+			if (s.docs[i].open)
+				take_answers(&s, &s.docs[i]);
 		pg_nlp_call_progress(call, &s.tally.stats, s.tally.rows);
 	}
 }
@@ -346,11 +338,11 @@ summarize_rows(PgNlpCall *call, const PgNlpOptions *options, PgNlpRow *rows, con
 Datum
 pg_nlp_summarize(PG_FUNCTION_ARGS)
 {
-	return pg_nlp_verb_one(fcinfo, &summarize_verb, summarize_rows);
+	return pg_nlp_verb_one(fcinfo, &summarize_verb, run_summaries);
 }
 
 Datum
 pg_nlp_summarize_array(PG_FUNCTION_ARGS)
 {
-	return pg_nlp_verb_array(fcinfo, &summarize_verb, summarize_rows);
+	return pg_nlp_verb_array(fcinfo, &summarize_verb, run_summaries);
 }
