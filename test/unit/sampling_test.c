@@ -154,6 +154,8 @@ test_large_vocabulary(void)
 		{.temperature = 5,.top_p = 0.7f,.repeat_penalty = 1,.seed = 4},
 		{.temperature = 1,.top_k = 20000,.top_p = 1,.repeat_penalty = 1,.seed = 5},
 		{.temperature = 1,.top_p = 0.999f,.min_p = 0.001f,.repeat_penalty = 1,.seed = 6},
+		{.temperature = 3,.top_k = 40,.top_p = 1,.repeat_penalty = 1,.seed = 7},	/* logits in steps of 1 */
+		{.temperature = 3,.top_k = 512,.top_p = 0.9f,.repeat_penalty = 1,.seed = 8},	/* and of 1/2 */
 	};
 
 	for (size_t c = 0; c < sizeof(settings) / sizeof(settings[0]); c++)
@@ -168,6 +170,8 @@ test_large_vocabulary(void)
 			double		u = nlp_philox_uniform(30 + c, 0, 2 * i) + 1e-12;
 
 			logits[i] = (float) (2 * sqrt(-2 * log(u)) * cos(6.2831853 * nlp_philox_uniform(30 + c, 0, 2 * i + 1)));
+			if (c >= 6)
+				logits[i] = floorf(logits[i] * (c == 6 ? 1 : 2)) / (c == 6 ? 1 : 2);
 		}
 		exact_probabilities(s, logits, MAX_V, p);
 		for (int step = 0; step < 60; step++)

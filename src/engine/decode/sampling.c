@@ -7,7 +7,10 @@
  *
  * No sort: "the largest whose weights reach a target" is found by a radix descent
  * over the logits' bits, three passes whatever the vocabulary, and serves top_k
- * (every weight 1) and top_p alike. Among equal logits lower ids go first.
+ * (every weight 1) and top_p alike. Among equal logits lower ids go first. Before
+ * it a bound that loses nothing leaves few candidates: for top_k the k-th largest
+ * of the maxima of columns, for top_p the weight under which all together weigh
+ * less than what may go.
  *
  * A NaN logit counts as -infinity and is never chosen unless nothing else is there;
  * with no finite logit the lowest id that is not NaN is the answer. */
@@ -24,7 +27,8 @@ typedef struct Candidates
 {
 	const float *logits;
 	float	   *weight;
-	int32_t    *id;
+	int32_t    *id;				/* written only once narrowed: until then token j is candidate j */
+	bool		narrowed;
 	size_t		n;
 } Candidates;
 
@@ -58,6 +62,38 @@ order_key(float x)
 	return bits ^ ((uint32_t) ((int32_t) bits >> 31) | 0x80000000u);
 }
 
+/* Ids of the values not under least, ascending; their count. */
+static size_t
+pick(const float *x, size_t n, float least, int32_t *id)
+{
+	enum {BLOCK = 32};
+	size_t		kept = 0;
+
+	for (size_t at = 0; at < n; at += BLOCK)
+	{
+		size_t		end = n - at < BLOCK ? n : at + BLOCK;
+		int			any = end - at < BLOCK;
+
+		if (!any)
+			for (int l = 0; l < BLOCK; l++)
+				any |= x[at + l] >= least;
+		for (size_t i = at; any && i < end; i++)
+		{
+			id[kept] = (int32_t) i;
+			kept += x[i] >= least;
+		}
+	}
+	return kept;
+}
+
+static void
+name_all(Candidates *c)
+{
+	for (size_t i = 0; i < c->n && !c->narrowed; i++)
+		c->id[i] = (int32_t) i;
+	c->narrowed = true;
+}
+
 /* Keep the fewest candidates of largest logits whose weights (1 each when weight is
  * NULL) reach target; among equals the lower ids. At least one stays. */
 static void
@@ -70,6 +106,7 @@ keep_largest(Candidates *c, const float *weight, double target)
 	uint32_t	decided = 0;	/* mask of the bits in prefix */
 	size_t		kept = 0;
 
+	name_all(c);
 	for (int level = 0; level < 3; level++)
 	{
 		int			shift = shifts[level];
@@ -116,17 +153,57 @@ keep_largest(Candidates *c, const float *weight, double target)
 	c->n = kept;
 }
 
+#define COLUMNS 1024
+
+/* Keep the k largest of all tokens. The vocabulary read as rows of 1,024 gives 1,024
+ * column maxima; the k-th largest of them is no more than the k-th largest token. */
+static void
+keep_top_k(Candidates *c, size_t k)
+{
+	if (k <= COLUMNS / 2 && c->n >= 4 * COLUMNS)
+	{
+		float		column[COLUMNS];
+		int32_t		which[COLUMNS];
+		Candidates	maxima = {column, NULL, which, false, COLUMNS};
+		float		least = INFINITY;
+
+		memcpy(column, c->logits, sizeof(column));
+		for (size_t at = COLUMNS; at < c->n; at += COLUMNS)
+		{
+			const float *row = c->logits + at;
+			size_t		n = c->n - at < COLUMNS ? c->n - at : COLUMNS;
+
+			for (size_t j = 0; j < n; j++)
+				column[j] = row[j] > column[j] ? row[j] : column[j];
+		}
+		keep_largest(&maxima, NULL, (double) k);
+		for (size_t j = 0; j < maxima.n; j++)
+			least = column[which[j]] < least ? column[which[j]] : least;
+		c->n = pick(c->logits, c->n, least, c->id);
+		c->narrowed = true;
+	}
+	keep_largest(c, NULL, (double) k);
+}
+
 /* Drop candidates lighter than least. */
 static void
 drop_light(Candidates *c, float least)
 {
 	size_t		kept = 0;
 
+	if (!c->narrowed)
+	{
+		c->n = pick(c->weight, c->n, least, c->id);
+		for (size_t j = 0; j < c->n; j++)
+			c->weight[j] = c->weight[c->id[j]];
+		c->narrowed = true;
+		return;
+	}
 	for (size_t j = 0; j < c->n; j++)
 	{
 		c->id[kept] = c->id[j];
 		c->weight[kept] = c->weight[j];
-		kept += !(c->weight[j] < least);
+		kept += c->weight[j] >= least;
 	}
 	c->n = kept;
 }
@@ -136,11 +213,17 @@ weigh(Candidates *c, float max, float temperature)
 {
 	float		inverse = 1.0f / fminf(fmaxf(temperature, 1e-30f), 1e30f);
 
+	/* x == max first: the largest may be infinite. */
+	if (c->narrowed)
+		for (size_t j = 0; j < c->n; j++)
+			c->weight[j] = c->logits[c->id[j]];
+	else
+		memcpy(c->weight, c->logits, c->n * sizeof(float));
 	for (size_t j = 0; j < c->n; j++)
 	{
-		float		x = c->logits[c->id[j]];
+		float		below = (c->weight[j] - max) * inverse;
 
-		c->weight[j] = x == max ? 0.0f : (x - max) * inverse;	/* max may be infinite */
+		c->weight[j] = c->weight[j] == max ? 0.0f : below;
 	}
 	nlp_softmax_exp(c->weight, c->n);
 }
@@ -191,24 +274,22 @@ draw(const Candidates *c, double u)
 		for (size_t j = at; j < at + n; j++)
 		{
 			if (left < (double) c->weight[j])
-				return c->id[j];
+				return c->narrowed ? c->id[j] : (int32_t) j;
 			left -= (double) c->weight[j];
 		}
 	}
 	while (last > 1 && c->weight[last - 1] == 0)	/* rounding carried past the end */
 		last--;
-	return c->id[last - 1];
+	return c->narrowed ? c->id[last - 1] : (int32_t) last - 1;
 }
 
 static int32_t
 sample_filtered(const NlpSampling *s, const float *logits, size_t n_vocab, float max, double u, void *work)
 {
-	Candidates	c = {logits, work, (int32_t *) work + n_vocab, n_vocab};
+	Candidates	c = {logits, work, (int32_t *) work + n_vocab, false, n_vocab};
 
-	for (size_t i = 0; i < n_vocab; i++)
-		c.id[i] = (int32_t) i;
 	if (s->top_k > 0 && (size_t) s->top_k < n_vocab)
-		keep_largest(&c, NULL, s->top_k);
+		keep_top_k(&c, (size_t) s->top_k);
 	weigh(&c, max, s->temperature);
 	if (s->top_p < 1)
 	{
