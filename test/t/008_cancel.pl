@@ -80,7 +80,7 @@ for my $p (@phases) { my $h = $seen{ $p->[0] }; figure("nlp.activity at the sign
 cmp_ok($slow, '<=', @sorted * 0.01, '99 % end within 50 ms of CPU time');
 cmp_ok($sorted[-1], '<', 100, 'all within 100 ms');
 # What nlp.activity must have shown when the signal was sent in each of our phases.
-my %shown = (load => qr/^loading load_model/, pack => qr/^loading prewarm/, tokenise => qr/^running token_count/,
+my %shown = (load => qr/^loading (?:nlp\.)?load_model/, pack => qr/^loading (?:nlp\.)?prewarm/, tokenise => qr/^running token_count/,
 	prefill => qr/^running generate$/, decode => qr/^running generate, with tokens/, wait => qr/^waiting generate/);
 for my $p (@phases)
 {
