@@ -160,7 +160,7 @@ resolve(FunctionCallInfo fcinfo, uint32 task, const text *model_name, PgNlpModel
 	now.task = task;
 	if (model_name && name[0] == '\0')
 		pg_nlp_check_name(name);	/* raises */
-	if (strlcpy(now.asked, name, sizeof(now.asked)) >= sizeof(now.asked))
+	if (!pg_nlp_copy(now.asked, name, sizeof(now.asked)))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("model does not exist: its name is too long")));
 	if (memo && memcmp(memo, &now, offsetof(NameMemo, row)) == 0)
 	{

@@ -33,7 +33,7 @@ extern const char *pg_nlp_default_model(uint32 task, const char **setting);
 /* ---- error.c ---- */
 /* Raise err as an ERROR with its SQLSTATE, detail and hint; NLP_ECANCELLED
  * rethrows the interrupt that pg_nlp_cancelled caught. */
-extern void pg_nlp_raise(const NlpError *err) pg_attribute_noreturn();
+extern _Noreturn void pg_nlp_raise(const NlpError *err);
 extern int	pg_nlp_sqlstate(NlpStatus status);
 
 /* ---- one verb's use of a model (call.c) ----

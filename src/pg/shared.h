@@ -27,6 +27,19 @@
 #define PG_NLP_NAME_BYTES 128	/* a model's name, with its NUL */
 #define PG_NLP_VERB_BYTES 32
 
+/* Copy a string into a fixed array, cut to fit; false when it was cut. (strlcpy is the
+ * server's in some versions and the C library's in others.) */
+static inline bool
+pg_nlp_copy(char *dst, const char *src, size_t size)
+{
+	size_t		len = strlen(src);
+	size_t		n = len < size ? len : size - 1;
+
+	memcpy(dst, src, n);
+	dst[n] = '\0';
+	return n == len;
+}
+
 /* Which image: content and place. Both, so that an id never names another's bytes. */
 typedef struct PgNlpKey
 {
@@ -147,7 +160,7 @@ extern void pg_nlp_memory_init(PgNlpMemory *m, MemoryContext mcxt, bool charged)
 extern bool pg_nlp_memory_reserve(PgNlpMemory *m, Size bytes);	/* beyond what is in use */
 extern void pg_nlp_memory_release(PgNlpMemory *m);	/* gives the reservation back; may be repeated */
 extern void pg_nlp_memory_at_exit(void);
-extern void pg_nlp_budget_error(Size bytes, const char *what) pg_attribute_noreturn();
+extern _Noreturn void pg_nlp_budget_error(Size bytes, const char *what);
 
 /* ---- interrupt.c ---- */
 extern bool pg_nlp_pending(void *ctx);
@@ -221,7 +234,7 @@ extern Oid	pg_nlp_data_namespace(void);
 extern Snapshot pg_nlp_statement_snapshot(void);
 extern bool pg_nlp_store_find(const char *name, Snapshot snapshot, PgNlpModelRow *row);
 /* Raise: the row's relation is gone. Says whether trying again helps. */
-extern void pg_nlp_model_gone(const PgNlpModelRow *row) pg_attribute_noreturn();
+extern _Noreturn void pg_nlp_model_gone(const PgNlpModelRow *row);
 /* Hold the row's relation to the end of the transaction, as a query does with a table.
  * When it has gone since the snapshot was taken, the newest row takes its place,
  * unless the transaction has to keep its snapshot. */

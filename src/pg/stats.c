@@ -60,7 +60,7 @@ pg_nlp_activity_begin(const char *verb)
 		row->ticket = 0;
 		row->granted = false;
 		row->since = now;
-		strlcpy(row->verb, verb, sizeof(row->verb));
+		pg_nlp_copy(row->verb, verb, sizeof(row->verb));
 		row->model[0] = '\0';
 		pg_atomic_write_u32(&row->phase, PG_NLP_PHASE_STARTING);
 		pg_atomic_write_u64(&row->tokens, 0);
@@ -78,7 +78,7 @@ pg_nlp_activity_model(PgNlpActivity *row, const char *model)
 	if (row == NULL)
 		return;
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
-	strlcpy(row->model, model, sizeof(row->model));
+	pg_nlp_copy(row->model, model, sizeof(row->model));
 	LWLockRelease(&shared->lock);
 }
 

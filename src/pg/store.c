@@ -242,7 +242,7 @@ read_row(Relation rel, HeapTuple tuple, PgNlpModelRow *row)
 			return false;
 	}
 	name = TextDatumGetCString(values[COL_NAME - 1]);
-	if (strlcpy(row->name, name, PG_NLP_NAME_BYTES) >= PG_NLP_NAME_BYTES)
+	if (!pg_nlp_copy(row->name, name, PG_NLP_NAME_BYTES))
 		return false;
 	row->relation = DatumGetObjectId(values[COL_DATA - 1]);
 	row->tasks = pg_nlp_tasks_from_array(values[COL_TASKS - 1]);
