@@ -215,7 +215,8 @@ percent(TplRun *r, const TplValue *fmt, const TplValue *b, TplValue *out)
 		args.kw = b->p.dict->pairs;
 		args.n_kw = b->p.dict->n;
 	}
-	return nlp_tpl_percent(r, fmt, &args, out);
+	return nlp_tpl_percent(r, fmt, &args, b->type != TPL_DICT && b->type != TPL_LIST &&
+						   !(b->type == TPL_ITER && b->kind == TPL_ITER_RANGE), out);
 }
 
 static bool

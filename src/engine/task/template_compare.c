@@ -337,7 +337,7 @@ nlp_tpl_items(TplRun *r, const TplValue *v, const TplValue **items, size_t *n)
 			*n = v->p.list->n;
 			return NLP_OK;
 		case TPL_ITER:
-			*items = v->p.list->items + v->p.list->pos;
+			*items = v->p.list->n ? v->p.list->items + v->p.list->pos : NULL;
 			*n = v->p.list->n - v->p.list->pos;
 			if (v->kind == TPL_ITER_GENERATOR)
 				v->p.list->pos = v->p.list->n;

@@ -331,13 +331,12 @@ nlp_tpl_slice(TplRun *r, const TplValue *obj, const TplValue part[3], TplValue *
 
 	if (obj->type == TPL_UNDEFINED)
 		return undefined_base(r);
-	*out = tpl_undefined();
 	if (!list && obj->type != TPL_STR)
-		return NLP_OK;
+		return nlp_tpl_fail(r, NLP_EINVALID, "chat template slices %s", nlp_tpl_type_name(obj));
 	nlp_tpl_length(obj, &n);
 	NLP_TRY(nlp_tpl_work(r, obj->type == TPL_STR ? n / 8 : 0));
 	if (!slice_range(part, (int64_t) n, &range))
-		return NLP_OK;
+		return nlp_tpl_fail(r, NLP_EINVALID, "slice in the chat template needs integers");
 	if (range.step == 0)
 		return nlp_tpl_fail(r, NLP_EINVALID, "slice in the chat template has step 0");
 	return list ? slice_list(r, obj, &range, out) : slice_text(r, obj, &range, out);

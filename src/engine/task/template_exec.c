@@ -155,6 +155,8 @@ exec_filter(TplRun *r, const TplStmt *s)
 	if (r->flow)
 		return NLP_OK;
 	NLP_TRY(apply_filters(r, s->expr, &text, &text));
+	if (text.type != TPL_STR)
+		return nlp_tpl_fail(r, NLP_EINVALID, "filter block of the chat template gives %s", nlp_tpl_type_name(&text));
 	return emit_value(r, &text);
 }
 
@@ -347,6 +349,8 @@ exec_else(TplRun *r, const TplStmt *body)
 	return NLP_OK;
 }
 
+/* The else part runs when no turn came to its end: none at all, or each was left
+ * by break or continue, as in Jinja. */
 static NlpStatus
 exec_for(TplRun *r, const TplStmt *s)
 {
@@ -354,6 +358,7 @@ exec_for(TplRun *r, const TplStmt *s)
 	TplScope   *scope = NULL;
 	TplLoop    *loop;
 	TplValue	v;
+	bool		whole = false;	/* a turn came to its end */
 
 	NLP_TRY(nlp_tpl_eval(r, s->expr, &v));
 	NLP_TRY(nlp_tpl_alloc(r, 1, sizeof(*loop), &loop));
@@ -361,8 +366,6 @@ exec_for(TplRun *r, const TplStmt *s)
 	NLP_TRY(nlp_tpl_items(r, &v, &loop->items, &loop->n));
 	if (s->test)
 		NLP_TRY(filter_items(r, s, &loop->items, &loop->n));
-	if (loop->n == 0)
-		return exec_else(r, s->orelse);
 	v = (TplValue) {.type = TPL_LOOP};
 	v.p.loop = loop;
 	for (; loop->i < loop->n; loop->i++)
@@ -374,11 +377,12 @@ exec_for(TplRun *r, const TplStmt *s)
 		NLP_TRY(exec(r, s->body));
 		if (r->flow == TPL_S_BREAK)
 			break;
+		whole |= r->flow == 0;
 		r->flow = 0;
 	}
 	r->flow = 0;
 	r->scope = parent;
-	return NLP_OK;
+	return whole || !s->orelse ? NLP_OK : exec_else(r, s->orelse);
 }
 
 /* ---- statements ---- */

@@ -187,7 +187,6 @@ filter_truncate(TplRun *r, const TplValue *v, const TplArgs *a, TplValue *out)
 	int64_t		leeway;
 
 	NLP_TRY(bind(r, a, 4, 0, names, got));
-	NLP_TRY(want_text(r, v));
 	NLP_TRY(nlp_tpl_int_arg(r, got[0], 255, &length));
 	if (got[3] && got[3]->type == TPL_NONE)
 		got[3] = NULL;
@@ -197,7 +196,8 @@ filter_truncate(TplRun *r, const TplValue *v, const TplArgs *a, TplValue *out)
 		NLP_TRY(want_text(r, got[2]));
 		end = *got[2];
 	}
-	nlp_tpl_length(v, &n);
+	if (!nlp_tpl_length(v, &n))
+		return want_text(r, v);
 	nlp_tpl_length(&end, &n_end);
 	if (length < (int64_t) n_end || leeway < 0)
 		return nlp_tpl_fail(r, NLP_EINVALID, "chat template truncates to less than the ellipsis");
@@ -206,6 +206,7 @@ filter_truncate(TplRun *r, const TplValue *v, const TplArgs *a, TplValue *out)
 		*out = *v;
 		return NLP_OK;
 	}
+	NLP_TRY(want_text(r, v));
 	*out = head(v, (size_t) length - n_end);
 	if (!(got[1] && nlp_tpl_truth(got[1])))
 	{
@@ -264,8 +265,12 @@ filter_urlencode(TplRun *r, const TplValue *v, TplValue *out)
 {
 	size_t		mark = r->scratch.len;
 	char		buf[4];
+	TplValue	text;
 
-	NLP_TRY(want_text(r, v));
+	if (v->type != TPL_STR && nlp_tpl_iterable(v) && v->type != TPL_UNDEFINED)
+		return nlp_tpl_fail(r, NLP_EUNSUPPORTED, "filter \"urlencode\" of a chat template knows strings only");
+	NLP_TRY(nlp_tpl_str(r, v, &text));
+	v = &text;
 	for (size_t i = 0; i < v->u.len; i++)
 	{
 		unsigned char c = (unsigned char) v->p.s[i];
@@ -354,6 +359,7 @@ filter_int(TplRun *r, const TplValue *v, const TplArgs *a, TplValue *out)
 	static const char *const names[] = {"default", "base"};
 	const TplValue *got[2];
 	char		buf[64];
+	bool		fits = true;
 	int64_t		i;
 	int64_t		base;
 
@@ -363,12 +369,18 @@ filter_int(TplRun *r, const TplValue *v, const TplArgs *a, TplValue *out)
 		return nlp_tpl_fail(r, NLP_EUNSUPPORTED, "filter \"int\" of a chat template knows base 10 only");
 	if (v->type == TPL_UNDEFINED)
 		return undefined_number(r);
-	if (nlp_tpl_as_int(v, &i) || (v->type == TPL_FLOAT && float_to_int(v->u.f, &i)) ||
-		(v->type == TPL_STR && number_text(v, false, buf) && text_int(buf, &i)) ||
-		(v->type == TPL_STR && number_text(v, true, buf) && float_to_int(nlp_tpl_parse_float(buf), &i)))
-		*out = tpl_int(i);
-	else
-		*out = got[0] ? *got[0] : tpl_int(0);
+	*out = got[0] ? *got[0] : tpl_int(0);
+	if (v->type == TPL_STR && number_text(v, false, buf))
+		fits = text_int(buf, &i);
+	else if (v->type == TPL_STR && number_text(v, true, buf))
+		fits = float_to_int(nlp_tpl_parse_float(buf), &i);
+	else if (v->type == TPL_FLOAT && !isnan(v->u.f))
+		fits = float_to_int(v->u.f, &i);
+	else if (!nlp_tpl_as_int(v, &i))
+		return NLP_OK;
+	if (!fits)
+		return nlp_tpl_fail(r, NLP_ELIMIT, "integer in the chat template is out of range");
+	*out = tpl_int(i);
 	return NLP_OK;
 }
 
@@ -520,7 +532,7 @@ text_filter(TplRun *r, Filter id, const TplValue *v, const TplArgs *a, TplValue 
 		case F_FORMAT:
 			if (a->n && a->n_kw)
 				return nlp_tpl_fail(r, NLP_EINVALID, "filter \"format\" takes positions or keywords, not both");
-			return nlp_tpl_percent(r, &text, a, out);
+			return nlp_tpl_percent(r, &text, a, a->n_kw == 0, out);
 		default:
 			break;
 	}

@@ -304,7 +304,7 @@ percent_name(TplRun *r, const char **s, const char *end, const TplArgs *a, const
 }
 
 NlpStatus
-nlp_tpl_percent(TplRun *r, const TplValue *fmt, const TplArgs *a, TplValue *out)
+nlp_tpl_percent(TplRun *r, const TplValue *fmt, const TplArgs *a, bool exact, TplValue *out)
 {
 	size_t		mark = r->scratch.len;
 	const char *s = fmt->p.s;
@@ -339,7 +339,7 @@ nlp_tpl_percent(TplRun *r, const TplValue *fmt, const TplArgs *a, TplValue *out)
 			v = &a->pos[next++];
 		NLP_TRY(percent_one(r, v, &spec));
 	}
-	if (next < a->n && a->n_kw == 0)
+	if (next < a->n && exact)
 		return bad_format(r);
 	NLP_TRY(nlp_tpl_take(r, mark, out));
 	out->kind = fmt->kind;
@@ -476,6 +476,8 @@ format_field(TplRun *r, const char *s, const char *end, const TplArgs *a, size_t
 		const char *p = name;
 
 		if (len && (!read_count(&p, s, &index) || p != s))
+			return bad_format(r);
+		if (len == 0 && s < end)
 			return bad_format(r);
 		if (len == 0)
 			index = (int) (*next)++;

@@ -42,8 +42,10 @@ typedef enum TplType
 typedef enum TplIterKind
 {
 	TPL_ITER_GENERATOR,			/* used up by reading; no length */
-	TPL_ITER_VIEW,				/* dict.items() and the like: a length, no subscripts */
-	TPL_ITER_RANGE
+	TPL_ITER_RANGE,
+	TPL_ITER_KEYS,				/* views of a mapping: a length, no subscripts */
+	TPL_ITER_VALUES,
+	TPL_ITER_ITEMS
 } TplIterKind;
 
 typedef enum TplFunction
@@ -465,7 +467,8 @@ extern NlpStatus nlp_tpl_find(TplRun *r, const TplValue *hay, const TplValue *ne
 extern NlpStatus nlp_tpl_is_case(TplRun *r, const TplValue *s, bool upper, bool *yes);
 
 /* template_format.c */
-extern NlpStatus nlp_tpl_percent(TplRun *r, const TplValue *fmt, const TplArgs *a, TplValue *out);
+/* exact: every argument by position must be used. */
+extern NlpStatus nlp_tpl_percent(TplRun *r, const TplValue *fmt, const TplArgs *a, bool exact, TplValue *out);
 extern NlpStatus nlp_tpl_format(TplRun *r, const TplValue *fmt, const TplArgs *a, TplValue *out);
 extern NlpStatus nlp_tpl_strftime(TplRun *r, const TplValue *fmt, TplValue *out);
 

@@ -199,6 +199,9 @@ lex_comment(Lexer *lx, size_t open)
 			return NLP_OK;
 		}
 	}
+	lx->pos = lx->len;
+	if (open == lx->len)		/* nothing follows: Jinja takes that */
+		return NLP_OK;
 	return nlp_tpl_syntax(lx->t, open, lx->err, NLP_EINVALID, "comment in the chat template has no end");
 }
 

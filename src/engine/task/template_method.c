@@ -334,6 +334,7 @@ call_partition(TplRun *r, int id, const TplValue *self, const TplArgs *a, TplVal
 	NLP_TRY(nlp_tpl_list(r, TPL_TUPLE, 3, out));
 	t = out->p.list->items;
 	t[0] = t[1] = t[2] = tpl_text("", 0);
+	t[0].kind = t[1].kind = t[2].kind = self->kind;
 	if (!at)
 	{
 		t[id == M_RPARTITION ? 2 : 0] = *self;
@@ -343,6 +344,7 @@ call_partition(TplRun *r, int id, const TplValue *self, const TplArgs *a, TplVal
 	t[0] = tpl_text(self->p.s, n);
 	t[1] = tpl_text(at, got[0]->u.len);
 	t[2] = tpl_text(at + got[0]->u.len, self->u.len - n - got[0]->u.len);
+	t[0].kind = t[1].kind = t[2].kind = self->kind;
 	return NLP_OK;
 }
 

@@ -114,7 +114,7 @@ sort_keyed(TplRun *r, Keyed **items, size_t n, bool reverse)
 	return NLP_OK;
 }
 
-/* Items with their keys; attribute may be several, separated by commas. */
+/* Items with their keys. */
 static NlpStatus
 key_items(TplRun *r, const TplValue *items, size_t n, const TplValue *path, bool fold, Keyed **out)
 {
@@ -125,18 +125,37 @@ key_items(TplRun *r, const TplValue *items, size_t n, const TplValue *path, bool
 	for (size_t i = 0; i < n; i++)
 	{
 		keyed[i].item = items[i];
-		if (path && path->type == TPL_STR && memchr(path->p.s, ',', path->u.len))
-		{
-			TplValue	comma = tpl_text(",", 1);
-			TplValue	parts;
+		NLP_TRY(get_key(r, &items[i], path, fold, &keyed[i].key));
+	}
+	*out = keyed;
+	return NLP_OK;
+}
 
-			NLP_TRY(nlp_tpl_split(r, path, &comma, -1, false, &parts));
-			NLP_TRY(nlp_tpl_list(r, TPL_LIST, parts.p.list->n, &keyed[i].key));
-			for (size_t k = 0; k < parts.p.list->n; k++)
-				NLP_TRY(get_key(r, &items[i], &parts.p.list->items[k], fold, &keyed[i].key.p.list->items[k]));
-		}
-		else
-			NLP_TRY(get_key(r, &items[i], path, fold, &keyed[i].key));
+/* The same for sort, whose attribute may be several, separated by commas. Keys are
+ * lists: equal ones need no order, so values that have none may be among them. */
+static NlpStatus
+list_keys(TplRun *r, const TplValue *items, size_t n, const TplValue *path, bool fold, Keyed **out)
+{
+	TplValue	comma = tpl_text(",", 1);
+	TplValue	parts = {.type = TPL_NONE};
+	Keyed	   *keyed;
+	size_t		n_parts = 1;
+
+	if (path && path->type == TPL_STR)
+	{
+		NLP_TRY(nlp_tpl_split(r, path, &comma, -1, false, &parts));
+		n_parts = parts.p.list->n;
+	}
+
+	NLP_TRY(nlp_tpl_alloc(r, n ? n : 1, sizeof(Keyed), &keyed));
+	NLP_TRY(nlp_tpl_turns(r, n));
+	for (size_t i = 0; i < n; i++)
+	{
+		keyed[i].item = items[i];
+		NLP_TRY(nlp_tpl_list(r, TPL_LIST, n_parts, &keyed[i].key));
+		for (size_t k = 0; k < n_parts; k++)
+			NLP_TRY(get_key(r, &items[i], parts.type == TPL_LIST ? &parts.p.list->items[k] : path, fold,
+							&keyed[i].key.p.list->items[k]));
 	}
 	*out = keyed;
 	return NLP_OK;
@@ -156,7 +175,7 @@ filter_sort(TplRun *r, const TplValue *items, size_t n, const TplArgs *a, TplVal
 	Keyed	   *keyed;
 
 	NLP_TRY(bind(r, a, 3, 0, names, got));
-	NLP_TRY(key_items(r, items, n, got[2], !flag(got[1]), &keyed));
+	NLP_TRY(list_keys(r, items, n, got[2], !flag(got[1]), &keyed));
 	NLP_TRY(sort_keyed(r, &keyed, n, flag(got[0])));
 	NLP_TRY(nlp_tpl_list(r, TPL_LIST, n, out));
 	for (size_t i = 0; i < n; i++)

@@ -290,8 +290,8 @@ put_iterator(TplRun *r, const TplValue *v)
 	char		buf[80];
 	int64_t		step;
 
-	if (v->kind != TPL_ITER_RANGE)
-		return put_word(r, v->kind == TPL_ITER_VIEW ? "<view>" : "<generator>");
+	if (v->kind == TPL_ITER_GENERATOR)
+		return put_word(r, "<generator>");
 	if (l->n == 0)
 		return put_word(r, "range(0, 0)");
 	step = l->n > 1 ? l->items[1].u.i - l->items[0].u.i : 1;
@@ -326,6 +326,12 @@ put_container(TplRun *r, const TplValue *v)
 				st = put_dict(r, v->p.dict);
 			if (st == NLP_OK)
 				st = put_word(r, ">");
+			break;
+		case TPL_ITER:
+			st = put_word(r, v->kind == TPL_ITER_KEYS ? "dict_keys(" : v->kind == TPL_ITER_VALUES ? "dict_values(" :
+						  "dict_items(");
+			if (st == NLP_OK)
+				st = put_items(r, v, "[", "])");
 			break;
 		default:
 			st = put_dict(r, v->p.dict);
@@ -364,7 +370,7 @@ nlp_tpl_put_repr(TplRun *r, const TplValue *v)
 		case TPL_NAMESPACE:
 			return put_container(r, v);
 		case TPL_ITER:
-			return put_iterator(r, v);
+			return v->kind >= TPL_ITER_KEYS ? put_container(r, v) : put_iterator(r, v);
 		case TPL_LOOP:
 			snprintf(buf, sizeof(buf), "<LoopContext %zu/%zu>", v->p.loop->i + 1, v->p.loop->n);
 			return put_word(r, buf);
@@ -608,5 +614,5 @@ nlp_tpl_dict_view(TplRun *r, const TplDict *d, int what, TplValue *out)
 			items[i].p.list->items[1] = d->pairs[i].value;
 		}
 	}
-	return nlp_tpl_iterator(r, TPL_ITER_VIEW, items, d->n, out);
+	return nlp_tpl_iterator(r, TPL_ITER_KEYS + what, items, d->n, out);
 }
