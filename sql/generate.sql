@@ -95,6 +95,34 @@ SELECT :p4 - :p3 AS three_rows;
 SELECT count(sample('a', options => '{"max_tokens": 1}')) FROM generate_series(1, 3);
 SELECT passes() AS p5 \gset
 SELECT :p5 - :p4 AS three_rows;
+-- a condition is looked at by the planner too: still once
+SELECT count(*) FROM prompt WHERE body = generate('Once upon a time', options => '{"max_tokens": 5}');
+SELECT passes() AS p6 \gset
+SELECT (:p6 - :p5) = (:p1 - :p0) AS once;
+-- what a rolled back subtransaction saw is not remembered
+\getenv test_src PG_ABS_SRCDIR
+\set tiny_path :test_src '/test/fixtures/tiny_llama.gguf'
+\set tiny2_path :test_src '/test/fixtures/tiny_llama_2.gguf'
+SELECT set_config('test.tiny', :'tiny_path', false) IS NULL AS a, set_config('test.tiny2', :'tiny2_path', false) IS NULL AS b;
+DO $$
+DECLARE
+	answers text[] := '{}'; one text;
+BEGIN
+	FOR i IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM nlp.load_model('regress passing', current_setting(CASE i WHEN 1 THEN 'test.tiny' ELSE 'test.tiny2' END));
+			one := generate('the', 'regress passing', '{"max_tokens": 6, "ignore_eos": true}');
+			RAISE SQLSTATE 'NL001' USING MESSAGE = one;
+		EXCEPTION WHEN SQLSTATE 'NL001' THEN
+			answers := answers || SQLERRM;
+		END;
+	END LOOP;
+	RAISE NOTICE 'two models, two answers: %', answers[1] <> answers[2];
+	one := generate('the', 'regress passing', '{"max_tokens": 6, "ignore_eos": true}');
+	RAISE NOTICE 'a model that is gone answered';
+EXCEPTION WHEN undefined_object THEN
+	RAISE NOTICE '%', SQLERRM;
+END $$;
 -- PL/pgSQL keeps an expression's state over statements: other arguments, other answers
 DO $$
 DECLARE
@@ -110,9 +138,9 @@ BEGIN
 END $$;
 
 -- the same in a parallel worker, in a cursor, in a subtransaction that fails
-SET force_parallel_mode = on;
+SELECT count(set_config(name, 'on', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SELECT bool_and(generate(body, options => '{"max_tokens": 12}') = answer) AS same FROM prompt JOIN alone USING (id);
-RESET force_parallel_mode;
+SELECT count(set_config(name, 'off', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 BEGIN;
 DECLARE c CURSOR FOR SELECT generate(body, options => '{"max_tokens": 12}') = answer AS same FROM prompt JOIN alone USING (id) ORDER BY id;
 FETCH 2 FROM c;

@@ -3,6 +3,7 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
@@ -15,33 +16,53 @@
 #include "fn_common.h"
 
 #define MAX_KEPT_ARGS 6
-#define MAX_KEPT_BYTES (8 * 1024 * 1024)	/* arguments larger than this are not kept */
+#define MAX_KEPT_BYTES (8 * 1024 * 1024)	/* for a query; more is not kept */
+#define MAX_RECENT_BYTES (256 * 1024)	/* for the session */
 
+/* Two equal ones see the same rows, as the same role, so the same models. */
 typedef struct Statement
 {
 	TransactionId xmin,
 				xmax;
 	uint32		xcnt;
+	int32		subxcnt;
 	CommandId	curcid;
 	LocalTransactionId lxid;
+	SubTransactionId subxid;	/* what a rolled back one saw is gone */
 	Oid			role;
 } Statement;
+
+/* A result and all that it depends on. */
+typedef struct Kept
+{
+	MemoryContext mcxt;			/* holds everything pointed to; NULL: nothing was ever kept */
+	bool		valid;
+	Oid			function;
+	Statement	statement;
+	char	   *setting;		/* value of the default model's setting */
+	int			n_args;
+	NullableDatum args[MAX_KEPT_ARGS];
+	bool		isnull;
+	Datum		result;
+} Kept;
 
 typedef struct Extra
 {
 	FmgrInfo	lookup_info;	/* its fn_extra is pg_nlp_call_begin's */
 	FunctionCallInfo lookup;
-	MemoryContext kept;			/* holds what follows; reset when it changes */
 	bool		constant;		/* every argument is, in this expression */
-	bool		have;
-	Statement	statement;
-	char	   *setting;		/* value of the default model's setting */
 	int16		arg_len[MAX_KEPT_ARGS];
 	bool		arg_byval[MAX_KEPT_ARGS];
-	NullableDatum args[MAX_KEPT_ARGS];
-	bool		result_null;
-	Datum		result;
+	int16		result_len;
+	bool		result_byval;
+	Kept		kept;
 } Extra;
+
+/* The planner evaluates a constant call in a condition to guess how many rows it
+ * meets, and the executor evaluates it again with another fn_extra: the last few
+ * results are also kept here. */
+static Kept recent[4];
+static int	next_recent = 0;
 
 Jsonb *
 pg_nlp_arg_jsonb(FunctionCallInfo fcinfo, int i)
@@ -90,6 +111,8 @@ get_extra(FunctionCallInfo fcinfo)
 		if (x->constant)
 			get_typlenbyval(get_fn_expr_argtype(flinfo, i), &x->arg_len[i], &x->arg_byval[i]);
 	}
+	if (x->constant)
+		get_typlenbyval(get_fn_expr_rettype(flinfo), &x->result_len, &x->result_byval);
 	flinfo->fn_extra = x;
 	return x;
 }
@@ -112,12 +135,14 @@ get_statement(Statement *st)
 	st->xmin = snapshot->xmin;
 	st->xmax = snapshot->xmax;
 	st->xcnt = snapshot->xcnt;
+	st->subxcnt = snapshot->subxcnt;
 	st->curcid = snapshot->curcid;
 #if PG_VERSION_NUM >= 170000
 	st->lxid = MyProc->vxid.lxid;
 #else
 	st->lxid = MyProc->lxid;
 #endif
+	st->subxid = GetCurrentSubTransactionId();
 	st->role = GetUserId();
 	return true;
 }
@@ -150,34 +175,88 @@ same_datum(Datum a, Datum b, bool byval, int16 len)
 	return same;
 }
 
+static bool
+is_same(const Kept *k, FunctionCallInfo fcinfo, const Extra *x, const Statement *now, const char *setting)
+{
+	if (!k->valid || k->function != fcinfo->flinfo->fn_oid || k->n_args != PG_NARGS() ||
+		memcmp(now, &k->statement, sizeof(*now)) != 0 || strcmp(setting, k->setting) != 0)
+		return false;
+	for (int i = 0; i < PG_NARGS(); i++)
+		if (PG_ARGISNULL(i) != k->args[i].isnull ||
+			(!PG_ARGISNULL(i) &&
+			 !same_datum(k->args[i].value, PG_GETARG_DATUM(i), x->arg_byval[i], x->arg_len[i])))
+			return false;
+	return true;
+}
+
+/* Fill k, whose context is a child of parent. */
+static void
+keep(Kept *k, MemoryContext parent, FunctionCallInfo fcinfo, const Extra *x, const Statement *now,
+	 const char *setting, Datum result, bool isnull)
+{
+	MemoryContext old;
+
+	k->valid = false;
+	if (k->mcxt == NULL)
+		k->mcxt = AllocSetContextCreate(parent, "pg_nlp remembered result", ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(k->mcxt);
+	old = MemoryContextSwitchTo(k->mcxt);
+	k->function = fcinfo->flinfo->fn_oid;
+	k->statement = *now;
+	k->setting = pstrdup(setting);
+	k->n_args = PG_NARGS();
+	for (int i = 0; i < PG_NARGS(); i++)
+	{
+		k->args[i].isnull = PG_ARGISNULL(i);
+		if (PG_ARGISNULL(i))
+			continue;
+		if (x->arg_len[i] == -1)
+			k->args[i].value = PointerGetDatum(PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(i)));
+		else
+			k->args[i].value = datumCopy(PG_GETARG_DATUM(i), x->arg_byval[i], x->arg_len[i]);
+	}
+	k->isnull = isnull;
+	k->result = isnull ? (Datum) 0 : datumCopy(result, x->result_byval, x->result_len);
+	k->valid = true;
+	MemoryContextSwitchTo(old);
+}
+
 bool
 pg_nlp_recall(FunctionCallInfo fcinfo, uint32 task, Datum *result, bool *isnull)
 {
 	Extra	   *x = get_extra(fcinfo);
+	const char *setting = setting_value(task);
 	Statement	now;
 
-	if (!x->have || !get_statement(&now) || memcmp(&now, &x->statement, sizeof(now)) != 0 ||
-		strcmp(setting_value(task), x->setting) != 0)
+	if (!x->constant || !get_statement(&now))
 		return false;
-	for (int i = 0; i < PG_NARGS(); i++)
-		if (PG_ARGISNULL(i) != x->args[i].isnull ||
-			(!PG_ARGISNULL(i) &&
-			 !same_datum(x->args[i].value, PG_GETARG_DATUM(i), x->arg_byval[i], x->arg_len[i])))
+	if (!is_same(&x->kept, fcinfo, x, &now, setting))
+	{
+		Kept	   *k = NULL;
+
+		for (int i = 0; i < lengthof(recent) && k == NULL; i++)
+			if (is_same(&recent[i], fcinfo, x, &now, setting))
+				k = &recent[i];
+		if (k == NULL)
 			return false;
-	*result = x->result;
-	*isnull = x->result_null;
+		keep(&x->kept, fcinfo->flinfo->fn_mcxt, fcinfo, x, &now, setting, k->result, k->isnull);
+	}
+	*result = x->kept.result;
+	*isnull = x->kept.isnull;
 	return true;
 }
 
-/* Bytes of the arguments, to keep no copy of huge ones. */
+/* Bytes of the arguments and the result. */
 static Size
-arg_bytes(FunctionCallInfo fcinfo, const Extra *x)
+bytes_of(FunctionCallInfo fcinfo, const Extra *x, Datum result, bool isnull)
 {
 	Size		bytes = 0;
 
 	for (int i = 0; i < PG_NARGS(); i++)
 		if (!PG_ARGISNULL(i) && x->arg_len[i] == -1)
 			bytes += toast_raw_datum_size(PG_GETARG_DATUM(i));
+	if (!isnull && x->result_len == -1)
+		bytes += VARSIZE_ANY(DatumGetPointer(result));
 	return bytes;
 }
 
@@ -185,39 +264,20 @@ void
 pg_nlp_remember(FunctionCallInfo fcinfo, uint32 task, Datum result, bool isnull)
 {
 	Extra	   *x = get_extra(fcinfo);
-	MemoryContext old;
+	const char *setting = setting_value(task);
+	Statement	now;
+	Size		bytes;
 
-	if (!x->constant || arg_bytes(fcinfo, x) > MAX_KEPT_BYTES)
+	if (!x->constant || !get_statement(&now))
 		return;
-	x->have = false;
-	if (!get_statement(&x->statement))
-		return;
-	if (x->kept == NULL)
-		x->kept = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "pg_nlp remembered result", ALLOCSET_SMALL_SIZES);
-	MemoryContextReset(x->kept);
-	old = MemoryContextSwitchTo(x->kept);
-	for (int i = 0; i < PG_NARGS(); i++)
+	bytes = bytes_of(fcinfo, x, result, isnull);
+	if (bytes <= MAX_KEPT_BYTES)
+		keep(&x->kept, fcinfo->flinfo->fn_mcxt, fcinfo, x, &now, setting, result, isnull);
+	if (bytes <= MAX_RECENT_BYTES)
 	{
-		x->args[i].isnull = PG_ARGISNULL(i);
-		if (PG_ARGISNULL(i))
-			continue;
-		if (x->arg_len[i] == -1)
-			x->args[i].value = PointerGetDatum(PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(i)));
-		else
-			x->args[i].value = datumCopy(PG_GETARG_DATUM(i), x->arg_byval[i], x->arg_len[i]);
+		keep(&recent[next_recent], TopMemoryContext, fcinfo, x, &now, setting, result, isnull);
+		next_recent = (next_recent + 1) % lengthof(recent);
 	}
-	x->setting = pstrdup(setting_value(task));
-	x->result_null = isnull;
-	if (!isnull)
-	{
-		int16		len;
-		bool		byval;
-
-		get_typlenbyval(get_fn_expr_rettype(fcinfo->flinfo), &len, &byval);
-		x->result = datumCopy(result, byval, len);
-	}
-	x->have = true;
-	MemoryContextSwitchTo(old);
 }
 
 /* ---- the two shapes of a verb ---- */

@@ -22,9 +22,10 @@ extern FunctionCallInfo pg_nlp_lookup(FunctionCallInfo fcinfo);
 /* ---- constant arguments: once a statement ----
  *
  * When every argument is a constant or a parameter of the statement, the result is
- * kept in fn_extra with the arguments' bytes, the snapshot, the command id, the
- * effective role and the setting that names the task's default model; it is given again
- * only while all of these are the same (PL/pgSQL keeps fn_extra across statements). */
+ * kept, in fn_extra and for the last few also in the session, with the arguments'
+ * bytes, the snapshot, the command, the transactions, the effective role and the
+ * setting that names the task's default model; it is given again only while all of
+ * these are the same (PL/pgSQL keeps fn_extra across statements). */
 extern bool pg_nlp_recall(FunctionCallInfo fcinfo, uint32 task, Datum *result, bool *isnull);
 extern void pg_nlp_remember(FunctionCallInfo fcinfo, uint32 task, Datum result, bool isnull);
 
