@@ -25,7 +25,8 @@ nlp_kv_layer_bytes(int kv_heads, int head_dim)
 }
 
 /* Store the keys and values of one position: k, v are f32 [G, d]. slot is
- * position % 32; layer_page points at this layer's part of the page. */
+ * position % 32; layer_page points at this layer's part of the page. Rounded to
+ * nearest even; beyond 65,519 a value becomes infinite, and rows that see it NaN. */
 extern void nlp_kv_store(void *layer_page, int slot, int kv_heads, int head_dim,
 						 const float *k, const float *v);
 
@@ -45,6 +46,7 @@ typedef struct NlpAttnShape
  *   pages  layer parts of the sequence's pages, in order, covering pos0+t-1
  *   out    f32 [t, H*d], row stride ldo
  *   work   nlp_attention_work_bytes(shape, pos0+t) bytes, a thread's own, 64-aligned
+ * Slots of no visible position may hold anything, also NaN: they never reach out.
  * No allocation; cannot fail. */
 extern size_t nlp_attention_work_bytes(const NlpAttnShape *shape, int positions);
 extern void nlp_attention(const NlpAttnShape *shape, const float *q, size_t ldq, int t, int pos0,

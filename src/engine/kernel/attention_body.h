@@ -58,12 +58,12 @@ typedef struct TileArgs
  * next is loaded. */
 V_INLINE void
 tile_step(const int rows, const int vecs, const bool half, const float *const a[3], size_t a_row, int k,
-		  const char *b, Vec acc[V_BLOCK][2])
+		  const char *b, Vec acc[V_BLOCK][4])
 {
 #if V_TILE > 2 * V_BLOCK - 1
-	Vec			bv[2];
+	Vec			bv[4];
 
-#pragma GCC unroll 2
+#pragma GCC unroll 4
 	for (int n = 0; n < vecs; n++)
 		bv[n] = half ? v_load_f16((const uint16_t *) b + n * V_LANES) : v_load((const float *) b + n * V_LANES);
 #pragma GCC unroll 8
@@ -71,12 +71,12 @@ tile_step(const int rows, const int vecs, const bool half, const float *const a[
 	{
 		Vec			av = v_set(a[r / 3][r % 3 * a_row + k]);
 
-#pragma GCC unroll 2
+#pragma GCC unroll 4
 		for (int n = 0; n < vecs; n++)
 			acc[r][n] = v_fma(av, bv[n], acc[r][n]);
 	}
 #else
-#pragma GCC unroll 2
+#pragma GCC unroll 4
 	for (int n = 0; n < vecs; n++)
 	{
 		Vec			bv = half ? v_load_f16((const uint16_t *) b + n * V_LANES) : v_load((const float *) b + n * V_LANES);
@@ -99,12 +99,12 @@ tile(const int rows, const int vecs, const bool half, const TileArgs *t, int at)
 	size_t		a_row = t->a_row;
 	const size_t b_bytes = t->b_row * (half ? sizeof(uint16_t) : sizeof(float));
 	const ptrdiff_t ahead = t->ahead;
-	Vec			acc[V_BLOCK][2];
+	Vec			acc[V_BLOCK][4];
 	int			k = t->depth;
 
 #pragma GCC unroll 8
 	for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
 		for (int n = 0; n < vecs; n++)
 			acc[r][n] = t->more ? v_load(c + r * t->c_row + n * V_LANES) : v_zero();
 	for (; k >= 4; k -= 4)
@@ -128,17 +128,20 @@ tile(const int rows, const int vecs, const bool half, const TileArgs *t, int at)
 		tile_step(rows, vecs, half, a, a_row, i, b, acc);
 #pragma GCC unroll 8
 	for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
 		for (int n = 0; n < vecs; n++)
 			v_store(c + r * t->c_row + n * V_LANES, acc[r][n]);
 }
 
-/* All lanes of t, two vectors at a time where the sums of both fit in registers. */
+/* All lanes of t, as many vectors at a time as have their sums in registers. */
 V_INLINE void
 tile_row(const int rows, const bool half, const TileArgs *t)
 {
 	int			at = 0;
 
+	if (rows * 4 <= V_TILE)
+		for (; at + 4 * V_LANES <= t->lanes; at += 4 * V_LANES)
+			tile(rows, 4, half, t, at);
 	if (rows * 2 <= V_TILE)
 		for (; at + 2 * V_LANES <= t->lanes; at += 2 * V_LANES)
 			tile(rows, 2, half, t, at);

@@ -4,7 +4,8 @@
  *
  * Reductions over the width use a fixed tree: 16 lane sums, lane l taking
  * elements l, l+16, ... ascending, then ((0+8)+(4+12))... halving. exp, tanh and
- * erf are our own polynomials (vec.h), accurate to 2 ulp over the range used.
+ * erf are our own polynomials (vec.h), accurate to 2 ulp over the range used; exp
+ * of less than -86.98 is 0.
  * All functions take m rows of width floats, row stride ld floats; out may be in. */
 #ifndef NLP_KERNEL_ROWWISE_H
 #define NLP_KERNEL_ROWWISE_H
@@ -59,7 +60,8 @@ extern uint32_t nlp_argmax(const float *x, size_t n);
 /* x[i] = exp(x[i] - max); returns the fixed-tree sum. max is found exactly first. */
 extern float nlp_softmax_exp(float *x, size_t n);
 
-/* log(sum(exp(x))), in double, fixed order. */
+/* log(sum(exp(x))), in double, fixed order; exp itself is that of f32, so it holds to
+ * about 1e-8. The largest value when that is infinite; NaN beside finite values gives NaN. */
 extern double nlp_logsumexp(const float *x, size_t n);
 
 #endif
