@@ -26,7 +26,7 @@ nlp_kv_layer_bytes(int kv_heads, int head_dim)
 
 /* Store the keys and values of one position: k, v are f32 [G, d]. slot is
  * position % 32; layer_page points at this layer's part of the page. Rounded to
- * nearest even; beyond 65,519 a value becomes infinite, and rows that see it NaN. */
+ * nearest even; beyond 65,519 a value becomes infinite, and so does what sees it (or NaN). */
 extern void nlp_kv_store(void *layer_page, int slot, int kv_heads, int head_dim,
 						 const float *k, const float *v);
 
