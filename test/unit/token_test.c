@@ -914,7 +914,7 @@ static void
 test_cancel(const char *pre, const char *unit)
 {
 	static Vocab v;
-	const size_t len = (6 << 20) / 24 * 24;
+	const size_t len = (5 << 19) / 24 * 24;
 	char	   *text = malloc(len);
 	NlpTestAlloc ta;
 	NlpEnv		e = {.alloc = &ta.alloc,.pending = pending,.cancelled = cancelled};
@@ -936,10 +936,10 @@ test_cancel(const char *pre, const char *unit)
 	polls_left = 1L << 40;
 	PUT(nlp_encode(coder, &e, text, len, NLP_ENCODE_SPECIAL, true, 0, &out, &err));
 	polls = (1L << 40) - polls_left;
-	CHECKF(polls > 10, "%ld polls", polls);
+	CHECKF(polls > 5, "%ld polls", polls);
 	nlp_free(&ta.alloc, out.ids);
 	nlp_free(&ta.alloc, out.starts);
-	for (long at = 0; at < polls; at += 1 + polls / 6)
+	for (long at = 0; at < polls; at += 1 + polls / 4)
 	{
 		polls_left = at;
 		CHECK(nlp_encode(coder, &e, text, len, NLP_ENCODE_SPECIAL, true, 0, &out, &err) == NLP_ECANCELLED);
