@@ -1,10 +1,28 @@
 /* cpu.c --- instruction set detection through the compiler's cpuid helpers. */
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "core/cpu.h"
 #include "engine_only.h"
 
 static int	current = -1;
+
+#if defined(__x86_64__)
+/* Half-precision conversion: leaf 1, ecx bit 29. (clang 14's __builtin_cpu_supports
+ * does not know the name.) */
+static bool
+has_f16c(void)
+{
+	unsigned	a,
+				b,
+				c,
+				d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) && (c & (1u << 29));
+}
+#endif
 
 bool
 nlp_isa_available(NlpIsa isa)
@@ -16,7 +34,7 @@ nlp_isa_available(NlpIsa isa)
 #if defined(__x86_64__)
 		case NLP_ISA_AVX2:
 			return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-				__builtin_cpu_supports("f16c");
+				has_f16c();
 		case NLP_ISA_AVX512:
 			return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 				__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
