@@ -8,7 +8,11 @@ endif
 ENGINE_SRCS := $(sort $(wildcard src/engine/*/*.c))
 ENGINE_CPPFLAGS := -Isrc/engine
 ENGINE_CFLAGS := -std=gnu11 -O3 -g -fPIC -Wall -Wextra -Wno-unused-parameter \
-	-ffp-contract=off -fno-math-errno -fno-trapping-math -fvisibility=hidden $(ENGINE_EXTRA)
+	-ffp-contract=off -fno-math-errno -fno-trapping-math -fvisibility=hidden
+# More flags for a whole build (sanitizers). The kernels may have others: their vectors take
+# minutes to compile under UBSAN, and no stranger's byte reaches them unchecked.
+KERNEL_EXTRA ?= $(ENGINE_EXTRA)
+extra_flags = $(if $(findstring src/engine/kernel/,$1),$(KERNEL_EXTRA),$(ENGINE_EXTRA))
 ENGINE_LIBS := -lpcre2-8 -lutf8proc -ljansson -lpthread -lm
 
 ARCH := $(shell uname -m)
@@ -32,7 +36,7 @@ TOOL_BINS := $(TOOL_SRCS:tools/%.c=$(BUILD)/tools/%)
 
 $(BUILD)/src/engine/%.o: src/engine/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ENGINE_CFLAGS) $(call isa_flags,$<) $(ENGINE_CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(ENGINE_CFLAGS) $(call extra_flags,$<) $(call isa_flags,$<) $(ENGINE_CPPFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libnlp_engine.a: $(ENGINE_OBJS)
 	rm -f $@
@@ -40,15 +44,15 @@ $(BUILD)/libnlp_engine.a: $(ENGINE_OBJS)
 
 $(BUILD)/unit/%: test/unit/%.c test/unit/check.h $(BUILD)/libnlp_engine.a
 	@mkdir -p $(@D)
-	$(CC) $(ENGINE_CFLAGS) $(ENGINE_CPPFLAGS) -Itest/unit -o $@ $< $(BUILD)/libnlp_engine.a $(ENGINE_LIBS)
+	$(CC) $(ENGINE_CFLAGS) $(ENGINE_EXTRA) $(ENGINE_CPPFLAGS) -Itest/unit -o $@ $< $(BUILD)/libnlp_engine.a $(ENGINE_LIBS)
 
 $(BUILD)/bench/%: test/bench/%.c $(BUILD)/libnlp_engine.a
 	@mkdir -p $(@D)
-	$(CC) $(ENGINE_CFLAGS) $(ENGINE_CPPFLAGS) -o $@ $< $(BUILD)/libnlp_engine.a $(ENGINE_LIBS)
+	$(CC) $(ENGINE_CFLAGS) $(ENGINE_EXTRA) $(ENGINE_CPPFLAGS) -o $@ $< $(BUILD)/libnlp_engine.a $(ENGINE_LIBS)
 
 $(BUILD)/tools/%: tools/%.c $(BUILD)/libnlp_engine.a
 	@mkdir -p $(@D)
-	$(CC) $(ENGINE_CFLAGS) $(ENGINE_CPPFLAGS) -o $@ $< $(BUILD)/libnlp_engine.a $(ENGINE_LIBS)
+	$(CC) $(ENGINE_CFLAGS) $(ENGINE_EXTRA) $(ENGINE_CPPFLAGS) -o $@ $< $(BUILD)/libnlp_engine.a $(ENGINE_LIBS)
 
 # The proof of the header's second line: every engine file compiles, warnings being
 # errors, and no file it reads lies in a server's include directory.

@@ -20,7 +20,7 @@ export UBSAN_OPTIONS=print_stacktrace=1
 
 if [ "$mode" = replay ]; then
 	b=$NLP_BUILD/asan
-	make -f engine.mk -s --no-print-directory -j"$(nproc)" BUILD="$b" ENGINE_EXTRA="$san" engine
+	make -f engine.mk -s --no-print-directory -j"$(nproc)" BUILD="$b" ENGINE_EXTRA="$san" KERNEL_EXTRA=-O1 engine
 	mkdir -p "$b/fuzz"
 	passed=0 failed=0
 	for f in $targets; do
@@ -54,7 +54,7 @@ fi
 need_packages clang llvm
 clang=$(command -v clang || command -v clang-14) || die "clang is needed for fuzzing"
 b=$NLP_BUILD/fuzz
-make -f engine.mk -s --no-print-directory -j"$(nproc)" BUILD="$b" CC="$clang" ENGINE_EXTRA="$san -fsanitize=fuzzer-no-link" engine
+make -f engine.mk -s --no-print-directory -j"$(nproc)" BUILD="$b" CC="$clang" ENGINE_EXTRA="$san -fsanitize=fuzzer-no-link" KERNEL_EXTRA=-O1 engine
 failed=0
 for f in $targets; do
 	t=$(basename "$f" _fuzz.c)
