@@ -14,7 +14,6 @@
 #define TPL_MAX_DEPTH 64		/* nesting the parser follows */
 #define TPL_MAX_HEIGHT 200		/* height of an expression's tree */
 #define TPL_MAX_EVAL 1000		/* expressions and statements open at once while rendering */
-#define TPL_MAX_NEST 200		/* lists in lists that text conversion and comparison follow */
 #define TPL_MAX_JSON 512		/* nesting of the JSON variables */
 #define TPL_MAX_RANGE 100000	/* as jinja2's sandbox */
 
@@ -369,7 +368,7 @@ extern NlpStatus nlp_tpl_syntax(const NlpTemplate *t, size_t pos, NlpError *err,
 								const char *fmt,...) NLP_PRINTF(5, 6);
 extern void nlp_tpl_where(const NlpTemplate *t, size_t pos, NlpError *err);
 
-/* template_parse.c */
+/* template_token.c */
 extern uint32_t nlp_tpl_intern(NlpTemplate *t, const char *s, size_t len);	/* 0: no memory */
 
 /* template_number.c: decimal text, whatever the locale */

@@ -24,7 +24,7 @@ typedef struct TplVec
 	uint32_t	cap;
 } TplVec;
 
-/* template_parse.c */
+/* template_token.c */
 extern NlpStatus nlp_tpl_unexpected(TplParser *p);
 extern bool nlp_tpl_at_op(const TplParser *p, TplOp op);
 extern bool nlp_tpl_token_is(const TplParser *p, const TplToken *tok, const char *word);
@@ -36,6 +36,8 @@ extern NlpStatus nlp_tpl_expect_name(TplParser *p, uint32_t *name);
 extern NlpStatus nlp_tpl_enter(TplParser *p);
 extern void nlp_tpl_leave(TplParser *p);
 extern void *nlp_tpl_node_alloc(TplParser *p, size_t bytes);	/* zeroed; NULL fills the error */
+
+/* template_parse.c */
 extern NlpStatus nlp_tpl_push(TplParser *p, TplVec *v, void *item);
 extern NlpStatus nlp_tpl_expr(TplParser *p, TplExprKind kind, size_t pos, TplExpr **kids, uint32_t n,
 							  TplExpr **out);
