@@ -29,8 +29,10 @@ extern NlpActKind nlp_act_kind(NlpDtype weight);
 /* Bytes of one coded row of K values; a multiple of 64. For NLP_ACT_F32: K floats padded. */
 extern size_t nlp_act_row_bytes(NlpActKind kind, uint64_t cols);
 
-/* Code m rows of x (row stride ldx floats) into dst (nlp_act_row_bytes apart).
- * For NLP_ACT_F32 this copies. */
+/* Code m rows of x (row stride ldx floats) into dst (nlp_act_row_bytes apart, at
+ * least 4-byte aligned; every byte is written). For NLP_ACT_F32 this copies. A block
+ * that holds a NaN or an infinity makes every output of its row NaN (bits of a NaN
+ * are not promised); one whose largest value is below 4e-37 counts as zero. */
 extern void nlp_quantize_rows(NlpActKind kind, const float *x, size_t ldx, int m,
 							  uint64_t cols, void *dst);
 

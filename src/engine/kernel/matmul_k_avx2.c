@@ -63,6 +63,8 @@ sub_block(const NlpMatmulArgs *a, NlpMatmulSlot type, const uint8_t *rec, const 
 	const int	words = type == NLP_MM_Q4_K ? 8 : type == NLP_MM_Q5_K ? 4 : 2;
 
 	sc += 32 * (type == NLP_MM_Q6_K ? j : j / 2);
+	if (R > 1)					/* else gcc keeps words shared by sub-blocks on the stack */
+		__asm__("" : "+r"(rec), "+r"(sc));
 #pragma GCC unroll 4
 	for (int g0 = 0; g0 < 8; g0 += words)
 	{
@@ -190,13 +192,13 @@ halves256(const NlpMatmulArgs *a, uint64_t tile, int half, int row, bool first, 
 	}
 }
 
-/* As in matmul_avx2.c: both halves at once while registers last; 5 and 6 bits widen
- * their sums too often to keep them all. */
+/* As in matmul_avx2.c: both halves at once while registers last; 6 bits widen their
+ * sums too often to keep them all. */
 NLP_ALWAYS_INLINE void
 rows256(const NlpMatmulArgs *a, uint64_t tile, int row, bool first, NlpMatmulSlot type,
 		int rec_bytes, const int R)
 {
-	if (type == NLP_MM_Q4_K || R == 1)
+	if (type != NLP_MM_Q6_K || R <= 2)
 		halves256(a, tile, 0, row, first, type, rec_bytes, 2, R);
 	else
 	{

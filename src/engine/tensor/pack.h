@@ -5,8 +5,7 @@
  * of K: its data is contiguous, so a tile range is a column range of the output.
  * Within a tile, K advances block by block; within a block, lanes are the 16
  * output rows and bytes come 4 consecutive k at a time (the operand shape of
- * vpdpbusd, maddubs+madd and sdot). See kernel/matmul_*.c for the exact bytes of
- * each family.
+ * vpdpbusd, maddubs+madd and sdot). tensor/tile.h has the exact bytes of each type.
  *
  * embed() reads rows out of packed tiles, so a tied word table is stored once. */
 #ifndef NLP_TENSOR_PACK_H
