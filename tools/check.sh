@@ -143,6 +143,8 @@ CONF
 			$tests > "$logs/regress.log" 2>&1 </dev/null || rc=$?
 		count_regress regress "$logs/regress.log" $rc ;;
 	esac
+	server_stop "$work"		# each begins with nothing resident
+	server_start "$work"
 	case " $parts " in *" isolation "*)
 		specs=$(cd test/isolation/specs && ls ./*.spec 2>/dev/null | sed 's,^\./,,; s/\.spec$//' | sort)
 		mkdir -p "$NLP_BUILD/isolation"
