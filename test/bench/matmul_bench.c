@@ -1,7 +1,7 @@
 /* matmul_bench.c --- how fast the matrix products are, against the machine's limits.
  *
  * Prints, for each instruction set: the machine's own limits (memory read, int8 and
- * f32 arithmetic, measured here); each weight type at m rows, GB/s of weights read
+ * f32 arithmetic, all measured here); each weight type at m rows, GB/s of weights read
  * and Gop/s; and tokens a second for the products of SmolLM2-135M (30 layers of
  * 576/192/1536 in Q4_1, a 576 -> 49152 head in Q8_0) and nothing else. Random
  * weights; CPU time of one thread; the best of several runs, since others may
@@ -14,6 +14,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "core/half.h"
 #include "kernel/matmul.h"
@@ -132,6 +135,109 @@ read_all(void *ctx)
 	for (int j = 0; j < 8; j++)
 		r->sum += s[j];
 }
+
+/* Arithmetic alone, 12 independent chains in registers, nothing read. */
+#define PEAK_ROUNDS 100000
+
+#if defined(__x86_64__)
+static volatile int peak_sink;
+
+/* 12 * 64 operations a round: maddubs summed in 16 bits, as a 4-bit block is. */
+__attribute__((target("avx2")))
+static void
+int8_avx2(void *ctx)
+{
+	__m256i		s[12],
+				a = _mm256_set1_epi8(3),
+				b = _mm256_set1_epi8(1);
+
+	(void) ctx;
+#pragma GCC unroll 12
+	for (int j = 0; j < 12; j++)
+		s[j] = _mm256_setzero_si256();
+	for (int i = 0; i < PEAK_ROUNDS; i++)
+	{
+#pragma GCC unroll 12
+		for (int j = 0; j < 12; j++)
+		{
+			__asm__ volatile("" : "+x"(a));
+			s[j] = _mm256_add_epi16(s[j], _mm256_maddubs_epi16(a, b));
+			__asm__ volatile("" : "+x"(s[j]));
+		}
+	}
+#pragma GCC unroll 12
+	for (int j = 0; j < 12; j++)
+		peak_sink += _mm256_extract_epi32(s[j], 0);
+}
+
+__attribute__((target("avx512f,avx512vnni")))
+static void
+int8_avx512(void *ctx)
+{
+	__m512i		s[12],
+				a = _mm512_set1_epi32(0x03030303);
+
+	(void) ctx;
+#pragma GCC unroll 12
+	for (int j = 0; j < 12; j++)
+		s[j] = _mm512_setzero_si512();
+	for (int i = 0; i < PEAK_ROUNDS; i++)
+	{
+#pragma GCC unroll 12
+		for (int j = 0; j < 12; j++)
+		{
+			s[j] = _mm512_dpbusd_epi32(s[j], a, a);
+			__asm__ volatile("" : "+v"(s[j]));
+		}
+	}
+#pragma GCC unroll 12
+	for (int j = 0; j < 12; j++)
+		peak_sink += _mm_cvtsi128_si32(_mm512_castsi512_si128(s[j]));
+}
+
+__attribute__((target("avx2,fma")))
+static void
+f32_avx2(void *ctx)
+{
+	__m256		s[12],
+				a = _mm256_set1_ps(0.5f);
+
+	(void) ctx;
+#pragma GCC unroll 12
+	for (int j = 0; j < 12; j++)
+		s[j] = _mm256_set1_ps(j);
+	for (int i = 0; i < PEAK_ROUNDS; i++)
+	{
+#pragma GCC unroll 12
+		for (int j = 0; j < 12; j++)
+		{
+			s[j] = _mm256_fmadd_ps(s[j], a, a);
+			__asm__ volatile("" : "+x"(s[j]));
+		}
+	}
+#pragma GCC unroll 12
+	for (int j = 0; j < 12; j++)
+		peak_sink += _mm_cvttss_si32(_mm256_castps256_ps128(s[j]));
+}
+
+static void
+print_peaks(NlpIsa isa)
+{
+	double		rounds = PEAK_ROUNDS * 12.0;
+
+	if (isa == NLP_ISA_AVX512)
+		printf("int8 peak (vpdpbusd): %.0f Gop/s\n", rounds * 128 / best_of(int8_avx512, NULL) * 1e-9);
+	else
+		printf("int8 peak (maddubs and a 16-bit add): %.0f Gop/s\n", rounds * 64 / best_of(int8_avx2, NULL) * 1e-9);
+	printf("f32 peak (fma): %.0f GFLOP/s\n", rounds * 16 / best_of(f32_avx2, NULL) * 1e-9);
+}
+#else
+static void
+print_peaks(NlpIsa isa)
+{
+	(void) isa;
+}
+#endif
 
 typedef struct Product
 {
@@ -301,6 +407,7 @@ main(int argc, char **argv)
 		if (!nlp_isa_set(isa) || (argc > 3 && strcmp(argv[3], nlp_isa_name(isa)) != 0))
 			continue;
 		printf("-- %s\n", nlp_isa_name(isa));
+		print_peaks((NlpIsa) isa);
 		if (strcmp(what, "types") != 0)
 			bench_model(base, act, y);
 		if (strcmp(what, "model") != 0)
