@@ -99,7 +99,7 @@ say "articles: openings of Wikipedia articles, CC BY-SA 3.0, examples/data/READM
 (cd "$NLP_TOP" && "${psql[@]}" -f examples/demo.sql)
 
 say "progress of a longer call, seen from a second connection (nlp.activity)"
-"${psql[@]}" -Atc "SELECT count(*) || ' answers of up to 96 tokens, made in one batch' FROM unnest((SELECT generate(array_agg('Write a few sentences about ' || title || '.'), options => '{\"max_tokens\": 96}') FROM article, generate_series(1, 2) WHERE lang = 'en')) g" > "$demo_dir/batch.out" 2>&1 &
+"${psql[@]}" -Atc "SELECT count(*) || ' answers of 160 tokens, made in one batch' FROM unnest((SELECT generate(array_agg('Write a few sentences about ' || title || '.'), options => '{\"max_tokens\": 160, \"ignore_eos\": true}') FROM article, generate_series(1, 2) WHERE lang = 'en')) g" > "$demo_dir/batch.out" 2>&1 &
 batch=$!
 for _ in 1 2 3 4 5 6 7 8; do
 	sleep 0.5
