@@ -98,6 +98,34 @@ SELECT nlp.load_abort(:id);
 SELECT nlp.drop_model('tiny up');
 SELECT count(*) FROM pg_class WHERE relnamespace = 'nlp_data'::regnamespace AND relowner = 'regress_nlp_maker'::regrole;
 
+---- a Hugging Face folder, on the server and sent by its files
+\set folder :srcdir '/test/fixtures/tiny_hf'
+SELECT nlp.load_model('tiny hf', :'folder');
+SELECT nlp.load_model('tiny q8', :'folder', '{"quantize": "q8_0"}');
+SELECT name, tasks, architecture, parameters, bytes FROM own WHERE name IN ('tiny hf', 'tiny q8');
+SELECT token_count('the dog sleeps', 'tiny hf') = token_count('the dog sleeps', 'tiny') AS same_vocabulary,
+	generate('the dog', 'tiny hf', '{"max_tokens": 5, "ignore_eos": true}') IS NOT NULL AS answers;
+SELECT nlp.load_model('x', :'folder', '{"quantize": "q9"}');
+SELECT nlp.load_model('x', :'tiny', '{"quantize": "q8_0"}');
+SELECT nlp.load_model('x', :'folder' || '/..');
+RESET ROLE;
+CREATE TABLE folder AS SELECT f, pg_read_binary_file(:'folder' || '/' || f) AS bytes FROM pg_ls_dir(:'folder') f;
+GRANT SELECT ON folder TO PUBLIC;
+SET ROLE regress_nlp_maker;
+SELECT nlp.load_begin('tiny sent', '{"quantize": "keep"}') AS id \gset
+-- in odd pieces, so that chunks are of all sizes
+SELECT count(nlp.load_append(:id, f, substr(bytes, i, 1013))) FROM folder, generate_series(1, length(bytes), 1013) i;
+SELECT nlp.load_finish(:id);
+SELECT a.sha256 = b.sha256 AS same FROM nlp.models a, nlp.models b WHERE a.name = 'tiny sent' AND b.name = 'tiny hf';
+SELECT nlp.load_begin('x') AS id \gset
+SELECT count(nlp.load_append(:id, f, bytes)) FROM folder WHERE f <> 'config.json';
+SELECT nlp.load_finish(:id);
+SELECT nlp.load_abort(:id);
+SELECT nlp.drop_model('tiny sent'), nlp.drop_model('tiny hf'), nlp.drop_model('tiny q8');
+RESET ROLE;
+DROP TABLE folder;
+SET ROLE regress_nlp_maker;
+
 ---- names
 SELECT nlp.load_model('tiny two', :'tiny2');
 SELECT nlp.rename_model('tiny', 'tiny two');

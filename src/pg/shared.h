@@ -186,6 +186,10 @@ typedef struct PgNlpSource
 	uint64		chunk_start,
 				chunk_end;		/* file range of the chunk in hand */
 	const char *chunk;
+	/* seekable: where each chunk begins, so that a read far away starts near it */
+	struct PgNlpChunkPlace *places;
+	Size		n_places,
+				cap_places;
 	/* every byte goes through the hash once, in order */
 	pg_cryptohash_ctx *hash;
 	uint64		hashed;
@@ -199,6 +203,8 @@ typedef struct PgNlpSource
 /* size: of the whole file, from nlp.model; UINT64_MAX: count it. The relation stays
  * open, locked, until close. hash: the bytes are to be hashed. */
 extern void pg_nlp_source_relation(PgNlpSource *s, Relation rel, uint64 size, bool hash);
+/* The same for reads in any order: counts the size and remembers where chunks are. */
+extern void pg_nlp_source_seekable(PgNlpSource *s, Relation rel);
 extern void pg_nlp_source_file(PgNlpSource *s, const char *path);
 extern void pg_nlp_source_bytes(PgNlpSource *s, const char *bytes, Size len);
 extern void pg_nlp_source_close(PgNlpSource *s);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access/heapam.h"
 #include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
@@ -26,13 +27,63 @@
 
 /* ---- a relation ---- */
 
+typedef struct PgNlpChunkPlace
+{
+	uint64		start;			/* in the file */
+	BlockNumber block;
+	int32		seq;
+} PgNlpChunkPlace;
+
+/* place NULL: the first chunk. Else the scan starts at the chunk's page, and chunks
+ * before it there are passed over. */
 static void
-begin_scan(PgNlpSource *s)
+begin_scan(PgNlpSource *s, const PgNlpChunkPlace *place)
 {
 	s->scan = table_beginscan_strat(s->rel, s->snapshot, 0, NULL, true, false);
 	s->next_seq = 0;
 	s->chunk_start = s->chunk_end = 0;
 	s->chunk = NULL;
+	if (place)
+	{
+		heap_setscanlimits(s->scan, place->block, InvalidBlockNumber);
+		s->next_seq = place->seq;
+		s->chunk_start = s->chunk_end = place->start;
+	}
+}
+
+static void
+remember_place(PgNlpSource *s)
+{
+	if (s->n_places == s->cap_places)
+	{
+		s->cap_places = s->cap_places ? s->cap_places * 2 : 1024;
+		s->places = s->places ? repalloc_huge(s->places, s->cap_places * sizeof(PgNlpChunkPlace)) :
+			palloc(s->cap_places * sizeof(PgNlpChunkPlace));
+	}
+	s->places[s->n_places++] = (PgNlpChunkPlace) {
+		.start = s->chunk_start,
+		.block = ItemPointerGetBlockNumber(&s->slot->tts_tid),
+		.seq = s->next_seq - 1
+	};
+}
+
+/* The last place at or before offset; NULL when none is known. */
+static const PgNlpChunkPlace *
+place_of(const PgNlpSource *s, uint64 offset)
+{
+	Size		low = 0,
+				high = s->n_places;
+
+	while (low < high)
+	{
+		Size		mid = low + (high - low) / 2;
+
+		if (s->places[mid].start <= offset)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low ? &s->places[low - 1] : NULL;
 }
 
 /* The next chunk in hand; *end when there is none. May raise. */
@@ -44,10 +95,13 @@ next_chunk(PgNlpSource *s, bool *end, NlpError *err)
 	bool		null;
 	bytea	   *bytes;
 
-	*end = !table_scan_getnextslot(s->scan, ForwardScanDirection, s->slot);
-	if (*end)
-		return NLP_OK;
-	seq = slot_getattr(s->slot, 1, &null);
+	do
+	{
+		*end = !table_scan_getnextslot(s->scan, ForwardScanDirection, s->slot);
+		if (*end)
+			return NLP_OK;
+		seq = slot_getattr(s->slot, 1, &null);
+	} while (s->places && !null && DatumGetInt32(seq) < s->next_seq && s->chunk == NULL);
 	if (null || DatumGetInt32(seq) != s->next_seq)
 		return nlp_fail_at(err, NLP_ECORRUPT, "seq", s->chunk_end, "the stored model's chunks are not in order");
 	data = slot_getattr(s->slot, 2, &null);
@@ -70,10 +124,12 @@ next_chunk(PgNlpSource *s, bool *end, NlpError *err)
 static NlpStatus
 read_chunks(PgNlpSource *s, uint64 offset, Size len, char *dst, NlpError *err)
 {
-	if (offset < s->chunk_start)
+	const uint64 far = 1024 * 1024;
+
+	if (offset < s->chunk_start || (s->places && offset > s->chunk_end + far))
 	{
 		table_endscan(s->scan);
-		begin_scan(s);
+		begin_scan(s, place_of(s, offset));
 	}
 	while (len > 0)
 	{
@@ -131,7 +187,7 @@ close_relation_source(PgNlpSource *s)
 
 /* The file's size by counting, for uploads. */
 static uint64
-count_bytes(PgNlpSource *s)
+count_bytes(PgNlpSource *s, bool seekable)
 {
 	NlpError	err = {0};
 	bool		end = false;
@@ -144,10 +200,12 @@ count_bytes(PgNlpSource *s)
 		CHECK_FOR_INTERRUPTS();
 		if (next_chunk(s, &end, &err) != NLP_OK)
 			pg_nlp_raise(&err);
+		if (seekable && !end)
+			remember_place(s);
 	}
 	size = s->chunk_end;
 	table_endscan(s->scan);
-	begin_scan(s);
+	begin_scan(s, NULL);
 	s->hash = hash;
 	return size;
 }
@@ -170,7 +228,7 @@ pg_nlp_source_relation(PgNlpSource *s, Relation rel, uint64 size, bool hash)
 	};
 	s->slot = table_slot_create(rel, NULL);
 	s->snapshot = RegisterSnapshot(GetLatestSnapshot());
-	begin_scan(s);
+	begin_scan(s, NULL);
 	if (hash)
 	{
 		s->hash = pg_cryptohash_create(PG_SHA256);
@@ -178,7 +236,14 @@ pg_nlp_source_relation(PgNlpSource *s, Relation rel, uint64 size, bool hash)
 			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("could not start a SHA-256 computation")));
 	}
 	if (size == UINT64_MAX)
-		s->source.size = count_bytes(s);
+		s->source.size = count_bytes(s, false);
+}
+
+void
+pg_nlp_source_seekable(PgNlpSource *s, Relation rel)
+{
+	pg_nlp_source_relation(s, rel, 0, false);
+	s->source.size = count_bytes(s, true);
 }
 
 NlpStatus

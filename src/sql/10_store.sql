@@ -61,7 +61,7 @@ COMMENT ON TABLE nlp.load_file IS 'files of the uploads in nlp.load';
 CREATE FUNCTION nlp.load_model(name text, path text, options jsonb DEFAULT NULL) RETURNS text
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pg_nlp_load_model_path';
 COMMENT ON FUNCTION nlp.load_model(text, text, jsonb) IS
-	'load a GGUF file of the server under a name; options: replace, source, card';
+	'load a GGUF file or a Hugging Face folder of the server under a name; options: replace, source, card, quantize (of a folder)';
 REVOKE EXECUTE ON FUNCTION nlp.load_model(text, text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION nlp.load_model(text, text, jsonb) TO pg_read_server_files;
 
@@ -82,7 +82,7 @@ COMMENT ON FUNCTION nlp.load_append(bigint, text, bytea) IS
 
 CREATE FUNCTION nlp.load_finish(id bigint) RETURNS text
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pg_nlp_load_finish';
-COMMENT ON FUNCTION nlp.load_finish(bigint) IS 'check an upload and make it a model; gives the model''s name';
+COMMENT ON FUNCTION nlp.load_finish(bigint) IS 'check an upload, one GGUF file or the files of a Hugging Face folder, and make it a model; gives the model''s name';
 
 CREATE FUNCTION nlp.load_abort(id bigint) RETURNS void
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pg_nlp_load_abort';
