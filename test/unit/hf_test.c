@@ -3,20 +3,23 @@
  * test/fixtures/make_hf.py writes nine small folders; what llama.cpp's converter makes
  * of each lies in test/golden/hf (make_hf_golden.py): keys with their values, tensors
  * with type, shape and a hash of their bytes. Ours must be the same but for the
- * differences listed here. Every result must also load as an image.
+ * differences listed here. Every result must also load as an image, and give the ids
+ * and the probabilities that transformers gives to the folder (make_hf_logits.py).
  *
  * usage: hf_test [FOLDERS] */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "core/hash.h"
+#include "decode/decoder.h"
 #include "format/hf_import.h"
 #include "format/json.h"
 #include "format/safetensors.h"
-#include "model/image.h"
+#include "model/model.h"
 
 static const NlpEnv libc_env = {.alloc = &nlp_libc_alloc};
 
@@ -343,6 +346,135 @@ test_folder(const char *dir, const char *name)
 		nlp_buf_free(&out);
 	}
 	folder_free(&f);
+}
+
+/* ---- against transformers ---- */
+
+#define LOGITS 40
+#define MAX_VOCAB 512
+
+typedef struct Loaded
+{
+	char		folder[32];
+	void	   *block;
+	NlpModel   *model;
+	NlpCoder   *coder;
+} Loaded;
+
+static void
+loaded_free(Loaded *l)
+{
+	nlp_coder_close(l->coder);
+	nlp_model_close(l->model);
+	nlp_free(&nlp_libc_alloc, l->block);
+	memset(l, 0, sizeof(*l));
+}
+
+static bool
+loaded_open(Loaded *l, const char *dir, const char *folder)
+{
+	Folder		f = {0};
+	NlpBuf		out;
+	NlpMemorySource src;
+	NlpImagePlan *plan;
+	NlpError	err = {0};
+	NlpStatus	st;
+
+	snprintf(l->folder, sizeof(l->folder), "%s", folder);
+	folder_load(&f, dir, folder);
+	st = import(&f, NLP_HF_KEEP, &libc_env, &out, &err);
+	folder_free(&f);
+	nlp_memory_source_init(&src, out.data, out.len);
+	if (st == NLP_OK)
+		st = nlp_image_plan(&src.source, &libc_env, &plan, &err);
+	if (st == NLP_OK)
+	{
+		l->block = nlp_alloc(&nlp_libc_alloc, nlp_image_plan_bytes(plan));
+		st = nlp_image_build(plan, &src.source, &libc_env, l->block, NULL, &err);
+		nlp_image_plan_free(plan);
+	}
+	nlp_buf_free(&out);
+	if (st == NLP_OK)
+		st = nlp_model_open(l->block, &nlp_libc_alloc, &l->model, &err);
+	if (st == NLP_OK)
+		st = nlp_coder_open(nlp_image_tokenizer(l->block), &nlp_libc_alloc, &l->coder, &err);
+	CHECKF(st == NLP_OK, "%s: %s", folder, err.message);
+	return st == NLP_OK;
+}
+
+/* folder, text as JSON, ids with commas, log-probabilities. Keys and values are f16
+ * here and f32 there, hence the tolerance. */
+static void
+check_line(Loaded *l, const char *dir, char *line, double *worst)
+{
+	char	   *folder = strtok(line, "\t");
+	char	   *text = strtok(NULL, "\t");
+	char	   *ids = strtok(NULL, "\t");
+	char	   *probs = strtok(NULL, "\n");
+	json_t	   *root;
+	NlpTokens	tokens;
+	NlpDecoderStats stats;
+	int32_t		top[MAX_VOCAB];
+	float		prob[MAX_VOCAB],
+				got[LOGITS] = {0};
+	uint32_t	n_vocab;
+	NlpError	err = {0};
+
+	if (strcmp(l->folder, folder) != 0)
+	{
+		if (l->model)
+			loaded_free(l);
+		if (!loaded_open(l, dir, folder))
+			return;
+	}
+	CHECK(nlp_json_parse(text, strlen(text), "text", &root, &err) == NLP_OK);
+	CHECK_OK(nlp_encode(l->coder, &libc_env, json_string_value(root), json_string_length(root), 0, false, 0, &tokens, &err), err);
+	for (size_t i = 0; i < tokens.n; i++)
+	{
+		long		want = strtol(ids, &ids, 10);
+
+		CHECKF(want == tokens.ids[i] && *ids == (i + 1 < tokens.n ? ',' : '\0'), "%s %s: token %zu is %d, not %ld",
+			   folder, text, i, tokens.ids[i], want);
+		if (*ids)
+			ids++;
+	}
+	n_vocab = ((const NlpImage *) l->block)->hparams.n_vocab;
+	CHECK_OK(nlp_next_tokens(l->model, &libc_env, tokens.ids, tokens.n, n_vocab, top, prob, &stats, &err), err);
+	for (uint32_t i = 0; i < n_vocab; i++)
+	{
+		if (top[i] < LOGITS)
+			got[top[i]] = logf(prob[i]);
+	}
+	for (int i = 0; i < LOGITS; i++)
+	{
+		double		want = strtod(probs, &probs);
+		double		diff = fabs(want - (double) got[i]);
+
+		*worst = diff > *worst ? diff : *worst;
+		CHECKF(diff < 0.03, "%s %s: log-probability of token %d is %.5f, not %.5f", folder, text, i, (double) got[i], want);
+	}
+	nlp_free(&nlp_libc_alloc, tokens.ids);
+	json_decref(root);
+}
+
+static void
+test_transformers(const char *dir)
+{
+	FILE	   *in = fopen("test/golden/hf/logits.txt", "r");
+	char		line[2000];
+	Loaded		l = {0};
+	double		worst = 0;
+	int			n = 0;
+
+	CHECK(in != NULL);
+	for (; in && fgets(line, sizeof(line), in); n++)
+		check_line(&l, dir, line, &worst);
+	if (in)
+		fclose(in);
+	if (l.model)
+		loaded_free(&l);
+	CHECKF(n == 27, "%d lines", n);
+	printf("largest difference of a log-probability from transformers: %.5f\n", worst);
 }
 
 /* Bytes after import, unpacked, are the folder's weights: q4_0 etc. went through the
@@ -689,6 +821,7 @@ main(int argc, char **argv)
 	CHECK(system(cmd) == 0);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		test_folder(dir, names[i]);
+	test_transformers(dir);
 	test_quantised_values(dir);
 	test_scores_from_merges(dir);
 	test_refusals(dir);
