@@ -195,6 +195,7 @@ shmem_startup(void)
 
 		attached->slab = (char *) TYPEALIGN(SLAB_ALIGN, raw);
 		attached->slab_bytes = (uint64) slab_mb * MB;
+		pg_nlp_slab_init(attached);
 	}
 	LWLockRelease(AddinShmemInitLock);
 	LWLockRegisterTranche(attached->tranche, "pg_nlp");
@@ -279,7 +280,9 @@ assign_instruction_set(int newval, void *extra)
 static const char *
 show_huge_pages(void)
 {
-	return attached ? pg_nlp_slab_pages() : "none";
+	if (attached == NULL || attached->slab_bytes == 0)
+		return "none";
+	return attached->slab_page > 4096 ? "on" : "off";
 }
 
 const char *

@@ -250,7 +250,7 @@ make_room(int i, Size image_bytes)
 {
 	PgNlpShared *shared = pg_nlp_shared();
 	PgNlpSlot  *slots = pg_nlp_slots(shared);
-	Size		need = shared->slab_bytes ? TYPEALIGN(4096, image_bytes) : pg_nlp_pieces_bytes(image_bytes);
+	Size		need = shared->slab_bytes ? TYPEALIGN(shared->slab_page, image_bytes) : pg_nlp_pieces_bytes(image_bytes);
 	uint64		limit = pg_nlp_resident_limit();
 
 	if (shared->slab_bytes && need > shared->slab_bytes)
@@ -369,7 +369,11 @@ load_slot(int i, const PgNlpModelRow *row, char **map, Size *map_bytes, void (*l
 		bytes = nlp_image_plan_bytes(b->plan);
 		make_room(i, bytes);
 		if (slot->in_slab)
+		{
+			pg_nlp_slab_writable(shared, slot->offset, slot->bytes);
 			fill(b, row, shared->slab + slot->offset, &slot->loaded_bytes.value);
+			pg_nlp_slab_readonly(shared, slot->offset, slot->bytes);
+		}
 		else
 		{
 			pg_nlp_pieces_create(&b->pieces, bytes);
@@ -385,6 +389,8 @@ load_slot(int i, const PgNlpModelRow *row, char **map, Size *map_bytes, void (*l
 			pg_nlp_memory_release(&b->memory);
 			pg_nlp_pieces_abort(&b->pieces);
 		}
+		if (slot->in_slab && slot->bytes > 0)
+			pg_nlp_slab_readonly(shared, slot->offset, slot->bytes);
 		loading_slot = -1;
 		give_slot_back(i);
 		PG_RE_THROW();
@@ -616,6 +622,7 @@ pin_or_claim(const PgNlpKey *key, int *claimed, void (*loading) (void *ctx), voi
 			slot->state = PG_NLP_SLOT_LOADING;
 			slot->generation++;
 			slot->pid = MyProcPid;
+			slot->in_slab = false;
 			pg_atomic_write_u32(&slot->pins, 0);
 			pg_atomic_write_u64(&slot->loaded_bytes, 0);
 			loading_slot = *claimed;

@@ -131,7 +131,8 @@ typedef struct PgNlpShared
 	uint64		next_ticket;	/* guarded by lock */
 	int			active;			/* places taken under max_active; guarded by lock */
 	uint64		slab_bytes;		/* 0: no slab. Set at start. */
-	char	   *slab;			/* same address in every process */
+	char	   *slab;			/* same address in every process; read-only but for loaders' ranges */
+	uint64		slab_page;		/* of the mapping; ranges are multiples of it */
 	TimestampTz stats_reset;	/* guarded by lock */
 } PgNlpShared;
 
@@ -293,8 +294,12 @@ extern void pg_nlp_resident_init(void);
 
 /* ---- slab.c: ranges of the slab. Called under the lock, exclusively ---- */
 extern bool pg_nlp_slab_find(PgNlpShared *shared, uint64 bytes, uint64 *offset);
-/* The huge-page state of the slab: "on", "off" or "none". */
-extern const char *pg_nlp_slab_pages(void);
+/* In the postmaster, once there is a slab: learn its page size, make it read-only for
+ * every process to come. */
+extern void pg_nlp_slab_init(PgNlpShared *shared);
+/* Let this process, which loads, write a range; and no longer. */
+extern void pg_nlp_slab_writable(PgNlpShared *shared, uint64 offset, uint64 bytes);
+extern void pg_nlp_slab_readonly(PgNlpShared *shared, uint64 offset, uint64 bytes);
 
 /* ---- pieces.c: pinned DSM segments seen as one block ---- */
 typedef struct PgNlpPieces

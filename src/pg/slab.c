@@ -2,14 +2,16 @@
  *
  * There is no list of free ranges: the slots that hold a range are the list. With a
  * few dozen images a scan costs less than an image's first cache line. Ranges start
- * on pages, so that two images never share one. */
+ * on pages, so that two images never share one: a loader makes its own pages writable,
+ * everybody else's mapping is read-only. */
 #include "shared.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include "miscadmin.h"
 
-#define PAGE ((uint64) 4096)
+#define SMALL_PAGE ((uint64) 4096)
 
 static int
 by_offset(const void *a, const void *b)
@@ -20,7 +22,7 @@ by_offset(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* The smallest gap that takes bytes (a multiple of the page). */
+/* The smallest gap that takes bytes (a multiple of slab_page). */
 bool
 pg_nlp_slab_find(PgNlpShared *shared, uint64 bytes, uint64 *offset)
 {
@@ -38,7 +40,7 @@ pg_nlp_slab_find(PgNlpShared *shared, uint64 bytes, uint64 *offset)
 	qsort(used, n, sizeof(used[0]), by_offset);
 	for (int i = 0; i <= n; i++)
 	{
-		uint64		end = i < n ? used[i]->offset : shared->slab_bytes / PAGE * PAGE;
+		uint64		end = i < n ? used[i]->offset : shared->slab_bytes;
 		uint64		gap = end > start ? end - start : 0;
 
 		if (gap >= bytes && gap < best)
@@ -77,20 +79,27 @@ mapped_page_kb(const void *address)
 	return kb;
 }
 
-const char *
-pg_nlp_slab_pages(void)
+void
+pg_nlp_slab_init(PgNlpShared *shared)
 {
-	static const char *answer;
-	PgNlpShared *shared;
+	long		kb = mapped_page_kb(shared->slab);
 
-	if (answer)
-		return answer;
-	if (!IsUnderPostmaster)
-		return "none";			/* asked before there is shared memory */
-	shared = pg_nlp_shared();
-	if (shared->slab_bytes == 0)
-		answer = "none";
-	else
-		answer = mapped_page_kb(shared->slab) > 4 ? "on" : "off";
-	return answer;
+	shared->slab_page = kb > 0 ? (uint64) kb * 1024 : SMALL_PAGE;
+	shared->slab_bytes = shared->slab_bytes / shared->slab_page * shared->slab_page;
+	if (mprotect(shared->slab, shared->slab_bytes, PROT_READ) != 0)
+		ereport(LOG, (errmsg("could not make the memory for models read-only: %m")));
+}
+
+void
+pg_nlp_slab_writable(PgNlpShared *shared, uint64 offset, uint64 bytes)
+{
+	if (mprotect(shared->slab + offset, bytes, PROT_READ | PROT_WRITE) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("could not make memory for a model writable: %m")));
+}
+
+void
+pg_nlp_slab_readonly(PgNlpShared *shared, uint64 offset, uint64 bytes)
+{
+	(void) mprotect(shared->slab + offset, bytes, PROT_READ);
 }
