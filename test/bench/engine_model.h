@@ -4,11 +4,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "core/pool.h"
 #include "format/source.h"
 #include "model/model.h"
+
+#define HUGE_PAGE ((size_t) 2 << 20)
 
 typedef struct EngineModel
 {
@@ -49,8 +52,11 @@ engine_model_open(EngineModel *m, const char *path, int threads)
 		engine_must(nlp_pool_new(threads, &m->env.pool, &err), &err);
 	engine_must(nlp_file_source_open(&m->file, path, &err), &err);
 	engine_must(nlp_image_plan(&m->file.source, &m->env, &plan, &err), &err);
-	m->block = nlp_alloc(m->env.alloc, nlp_image_plan_bytes(plan));
+	/* Huge pages where the system grants them, as a preloaded server has. */
+	m->block = aligned_alloc(HUGE_PAGE, (nlp_image_plan_bytes(plan) + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
 	engine_must(m->block ? NLP_OK : NLP_ENOMEM, &err);
+	if (!getenv("NLP_SMALL_PAGES"))
+		madvise(m->block, nlp_image_plan_bytes(plan), MADV_HUGEPAGE);
 	engine_must(nlp_image_build(plan, &m->file.source, &m->env, m->block, NULL, &err), &err);
 	engine_must(nlp_image_check(m->block, nlp_image_plan_bytes(plan), &err), &err);
 	nlp_image_plan_free(plan);
@@ -62,7 +68,7 @@ static inline void
 engine_model_close(EngineModel *m)
 {
 	nlp_model_close(m->model);
-	nlp_free(m->env.alloc, m->block);
+	free(m->block);
 	nlp_file_source_close(&m->file);
 	nlp_pool_free(m->env.pool);
 }

@@ -2,6 +2,9 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 #include "core/cpu.h"
@@ -40,9 +43,13 @@ nlp_isa_available(NlpIsa isa)
 				__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
 				__builtin_cpu_supports("avx512vnni");
 #endif
-#if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+#if defined(__aarch64__)
 		case NLP_ISA_NEON:
-			return true;
+			{
+				unsigned long have = getauxval(AT_HWCAP);
+
+				return (have & HWCAP_ASIMDDP) && (have & HWCAP_ASIMDHP);
+			}
 #endif
 		default:
 			return false;
