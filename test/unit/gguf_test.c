@@ -397,6 +397,7 @@ test_getters(void)
 	NlpStr		s;
 	const NlpGgufKv *kv;
 	int8_t		minus = -3;
+	int32_t		plus = 5;
 	uint64_t	large = UINT64_MAX;
 	double		third = 1.0 / 3;
 	float		nan = NAN,
@@ -412,6 +413,7 @@ test_getters(void)
 	CHECK_OK(nlp_gguf_put_bool(w, "yes", true, &err), err);
 	CHECK_OK(nlp_gguf_put_str(w, "str", "x\0y", 3, &err), err);
 	CHECK_OK(nlp_gguf_put_scalar(w, "i8", NLP_GGUF_I8, &minus, &err), err);
+	CHECK_OK(nlp_gguf_put_scalar(w, "i32", NLP_GGUF_I32, &plus, &err), err);
 	CHECK_OK(nlp_gguf_put_scalar(w, "u64", NLP_GGUF_U64, &large, &err), err);
 	CHECK_OK(nlp_gguf_put_scalar(w, "f64", NLP_GGUF_F64, &third, &err), err);
 	CHECK_OK(nlp_gguf_put_f32(w, "nan", nan, &err), err);
@@ -430,6 +432,8 @@ test_getters(void)
 	CHECK(strstr(err.message, "42") && strstr(err.message, "43") && strstr(err.message, "50"));
 	CHECK(strcmp(err.field, "u32") == 0 && err.has_offset);
 	CHECK(nlp_gguf_u64(&g, "i8", 0, 10, &u, NULL, &err) == NLP_ECORRUPT && strstr(err.message, "-3"));
+	CHECK(nlp_gguf_u64(&g, "i32", 0, 5, &u, NULL, &err) == NLP_OK && u == 5);
+	u = 99;
 	CHECK(nlp_gguf_u64(&g, "f32", 0, 10, &u, NULL, &err) == NLP_ECORRUPT);
 	CHECK(nlp_gguf_u64(&g, "yes", 0, 10, &u, NULL, &err) == NLP_ECORRUPT);
 	CHECK(nlp_gguf_u64(&g, "ints", 0, 10, &u, NULL, &err) == NLP_ECORRUPT && strstr(err.message, "array"));
@@ -451,6 +455,43 @@ test_getters(void)
 		  ((const NlpStr *) kv->data)[1].len == 3);
 	nlp_gguf_close(&g);
 	nlp_buf_free(&c.buf);
+}
+
+/* Every scalar of ok_every_type, as an integer and as a float. */
+static void
+test_integer_widths(const char *dir)
+{
+	static const struct
+	{
+		const char *key;
+		NlpStatus	as_integer;
+		uint64_t	value;
+	}			cases[] = {
+		{"scalar.0", NLP_OK, 1}, {"scalar.1", NLP_ECORRUPT, 0}, {"scalar.2", NLP_OK, 2}, {"scalar.3", NLP_ECORRUPT, 0},
+		{"scalar.4", NLP_OK, 3}, {"scalar.5", NLP_ECORRUPT, 0}, {"scalar.6", NLP_ECORRUPT, 0}, {"scalar.7", NLP_ECORRUPT, 0},
+		{"scalar.8", NLP_ECORRUPT, 0}, {"scalar.10", NLP_OK, UINT64_MAX}, {"scalar.11", NLP_ECORRUPT, 0}, {"scalar.12", NLP_ECORRUPT, 0}
+	};
+	char		path[512];
+	Bytes		b;
+	NlpGguf		g;
+	NlpError	err = {0};
+
+	snprintf(path, sizeof(path), "%s/ok_every_type.gguf", dir);
+	b = read_whole(path);
+	CHECK_OK(open_bytes(b.data, b.len, &g, &err), err);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		uint64_t	u = 7;
+		float		f = 7;
+		bool		is_float = i == 6 || i == 11,
+					found = false;
+
+		CHECKF(nlp_gguf_u64(&g, cases[i].key, 0, UINT64_MAX, &u, NULL, &err) == cases[i].as_integer, "%s", cases[i].key);
+		CHECKF(u == (cases[i].as_integer == NLP_OK ? cases[i].value : 7), "%s", cases[i].key);
+		CHECKF(nlp_gguf_f32(&g, cases[i].key, 0, 1, &f, &found, &err) == (is_float ? NLP_OK : NLP_ECORRUPT) && found, "%s", cases[i].key);
+	}
+	nlp_gguf_close(&g);
+	free(b.data);
 }
 
 /* ---- writing ---- */
@@ -748,6 +789,7 @@ main(int argc, char **argv)
 	test_memory(dir);
 	test_cancel(dir);
 	test_getters();
+	test_integer_widths(dir);
 	test_round_trips(dir);
 	test_real_files();
 	test_writer_allocation(dir);
