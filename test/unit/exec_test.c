@@ -231,12 +231,21 @@ check_golden(EngineModel *m, const char *name, double rms_limit)
 	printf("%s: %d rows, largest difference %.4f, root mean square %.4f\n", name, rows, worst, rms);
 }
 
+/* Without arguments the tests; MODEL GOLDEN RMS compares another pair of files, made
+ * by make_logits.py, in the same way. */
 int
-main(void)
+main(int argc, char **argv)
 {
 	EngineModel m;
 	const char *tiny = "test/fixtures/tiny_llama.gguf";
 
+	if (argc == 4)
+	{
+		engine_model_open(&m, argv[1], 1);
+		check_golden(&m, argv[2], atof(argv[3]));
+		engine_model_close(&m);
+		return check_done();
+	}
 	engine_model_open(&m, tiny, 1);
 	for (n_ids = 0; n_ids < 70; n_ids++)
 		ids[n_ids] = (n_ids * 37 + 5) % (int) m.model->image->hparams.n_vocab;
