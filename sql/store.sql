@@ -230,6 +230,17 @@ COMMIT PREPARED 'regress_nlp';
 SELECT token_count('the dog sleeps', 'tiny prepared');
 SELECT nlp.drop_model('tiny prepared');
 
+---- parallel workers: load what is not resident, and see what their transaction made
+SELECT count(set_config(name, 'on', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
+SELECT nlp.evict('tiny') IS NOT NULL AS evicted;
+SELECT token_count('the dog sleeps' || i, 'tiny') > 3 AS counted FROM generate_series(1, 2) i;
+BEGIN;
+SELECT nlp.load_model('tiny new', :'tiny');
+SELECT token_count('the dog sleeps' || i, 'tiny new') > 3 AS counted FROM generate_series(1, 2) i;
+SELECT count(*) FROM nlp.resident_models WHERE name = 'tiny new';
+ROLLBACK;
+SELECT count(set_config(name, 'off', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
+
 ---- resident or not
 SELECT nlp.evict('tiny') IS NOT NULL AS evicted;
 SELECT resident FROM own WHERE name = 'tiny';

@@ -56,6 +56,9 @@ pg_nlp_raise(const NlpError *err)
 {
 	if (err->status == NLP_ECANCELLED)
 		pg_nlp_rethrow_cancel();
+	if (err->status == NLP_ENOMEM && pg_nlp_budget_refused() && !err->hint[0])
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("%s", message_with_place(err)), pg_nlp_budget_detail()));
 	ereport(ERROR,
 			(errcode(pg_nlp_sqlstate(err->status)),
 			 errmsg("%s", message_with_place(err)),

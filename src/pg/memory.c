@@ -20,6 +20,7 @@ typedef struct BlockHead
 } BlockHead;
 
 static uint64 held_bytes;		/* of the budget, by this backend */
+static bool refused;			/* an allocation was, for want of budget; until asked */
 
 static bool
 budget_take(Size bytes)
@@ -58,7 +59,7 @@ make_room(PgNlpMemory *m, Size bytes, Size step)
 	if (!nlp_add_size(m->used, bytes, &need) || !nlp_pad_size(need - m->reserved, step, &more) ||
 		!budget_take(more))
 	{
-		m->refused = true;
+		refused = true;
 		return false;
 	}
 	m->reserved += more;
@@ -123,20 +124,38 @@ pg_nlp_memory_release(PgNlpMemory *m)
 	m->charged = false;
 }
 
+/* Whether the budget was the reason for an engine's NLP_ENOMEM. */
+bool
+pg_nlp_budget_refused(void)
+{
+	bool		was = refused;
+
+	refused = false;
+	return was;
+}
+
 void
 pg_nlp_memory_at_exit(void)
 {
 	budget_give(held_bytes);
 }
 
+/* Within ereport: what the budget is, and what to do. */
+int
+pg_nlp_budget_detail(void)
+{
+	errdetail("The server's calls hold " UINT64_FORMAT " of " UINT64_FORMAT " bytes.",
+			  pg_atomic_read_u64(&pg_nlp_shared()->budget_used), pg_nlp_compute_limit());
+	return errhint("Raise \"pg_nlp.compute_memory\", ask for fewer rows or tokens at once, or wait for other calls to end.");
+}
+
 void
 pg_nlp_budget_error(Size bytes, const char *what)
 {
+	(void) pg_nlp_budget_refused();
 	ereport(ERROR,
 			(errcode(ERRCODE_OUT_OF_MEMORY),
 			 errmsg("out of compute memory for %s (%zu bytes)", what, bytes),
-			 errdetail("The server's calls hold " UINT64_FORMAT " of " UINT64_FORMAT " bytes.",
-					   pg_atomic_read_u64(&pg_nlp_shared()->budget_used), pg_nlp_compute_limit()),
-			 errhint("Raise \"pg_nlp.compute_memory\", ask for fewer rows or tokens at once, or wait for other calls to end.")));
+			 pg_nlp_budget_detail()));
 	pg_unreachable();
 }

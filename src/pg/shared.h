@@ -152,7 +152,6 @@ typedef struct PgNlpMemory
 	NlpAlloc	alloc;
 	MemoryContext mcxt;
 	bool		charged;		/* to the server-wide budget */
-	bool		refused;		/* an allocation failed for want of budget */
 	Size		used;
 	Size		reserved;		/* of the budget; used <= reserved when charged */
 } PgNlpMemory;
@@ -161,6 +160,8 @@ extern void pg_nlp_memory_init(PgNlpMemory *m, MemoryContext mcxt, bool charged)
 extern bool pg_nlp_memory_reserve(PgNlpMemory *m, Size bytes);	/* beyond what is in use */
 extern void pg_nlp_memory_release(PgNlpMemory *m);	/* gives the reservation back; may be repeated */
 extern void pg_nlp_memory_at_exit(void);
+extern bool pg_nlp_budget_refused(void);	/* since it was last asked */
+extern int	pg_nlp_budget_detail(void);
 extern _Noreturn void pg_nlp_budget_error(Size bytes, const char *what);
 
 /* ---- interrupt.c ---- */

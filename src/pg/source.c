@@ -3,6 +3,8 @@
  * Trust:  the relation's owner may have written to it: chunks must be numbered from
  *         0 without a gap, and whoever builds an image compares the hash of the
  *         bytes with the one nlp.model holds. A file may change while it is read.
+ * Sees:   what is committed or this transaction's own. The bytes of one relation are
+ *         written once, and parallel workers may take no snapshot of their own.
  * Shape:  rows (seq int, data bytea), data PLAIN and not compressed, of any length,
  *         in the order of the heap. The scan uses the server's ring for bulk reads. */
 #include "shared.h"
@@ -180,7 +182,6 @@ close_relation_source(PgNlpSource *s)
 {
 	table_endscan(s->scan);
 	ExecDropSingleTupleTableSlot(s->slot);
-	UnregisterSnapshot(s->snapshot);
 	if (s->hash)
 		pg_cryptohash_free(s->hash);
 }
@@ -227,7 +228,7 @@ pg_nlp_source_relation(PgNlpSource *s, Relation rel, uint64 size, bool hash)
 		.fd = -1
 	};
 	s->slot = table_slot_create(rel, NULL);
-	s->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	s->snapshot = SnapshotSelf;
 	begin_scan(s, NULL);
 	if (hash)
 	{

@@ -287,13 +287,18 @@ model_missing(const char *name)
 void
 pg_nlp_model_gone(const PgNlpModelRow *row)
 {
-	PgNlpModelRow now;
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	bool		stays = pg_nlp_store_find(row->name, snapshot, &now) && now.relation == row->relation;
+	bool		stays = false;
 
-	UnregisterSnapshot(snapshot);
-	if (!stays && !IsolationUsesXactSnapshot())
-		model_missing(row->name);
+	if (!IsInParallelMode())	/* where no snapshot may be taken */
+	{
+		PgNlpModelRow now;
+		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+
+		stays = pg_nlp_store_find(row->name, snapshot, &now) && now.relation == row->relation;
+		UnregisterSnapshot(snapshot);
+		if (!stays && !IsolationUsesXactSnapshot())
+			model_missing(row->name);
+	}
 	if (stays)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -329,7 +334,7 @@ pg_nlp_lock_model(PgNlpModelRow *row)
 
 		if (lock_relation(row->relation))
 			return;
-		if (IsolationUsesXactSnapshot())
+		if (IsolationUsesXactSnapshot() || IsInParallelMode())
 			break;
 		snapshot = RegisterSnapshot(GetLatestSnapshot());
 		found = pg_nlp_store_find(row->name, snapshot, &newest);
