@@ -54,7 +54,10 @@ make_weights(void)
 		int			n = (t[i].rows ? t[i].rows : 1) * t[i].cols * 4;
 		char		shape[32];
 
-		snprintf(shape, sizeof(shape), t[i].rows ? "%d,%d" : "%2$d", t[i].rows, t[i].cols);
+		if (t[i].rows)
+			snprintf(shape, sizeof(shape), "%d,%d", t[i].rows, t[i].cols);
+		else
+			snprintf(shape, sizeof(shape), "%d", t[i].cols);
 		snprintf(header + strlen(header), sizeof(header) - strlen(header), "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%d,%d]}",
 				 i ? "," : "", t[i].name, shape, at, at + n);
 		at += n;

@@ -238,7 +238,7 @@ llama3_factors(HfImport *h)
 				high,
 				old_ctx;
 	uint32_t	n = h->shape.head_dim / 2;
-	float	   *out;
+	float	   *out = NULL;
 
 	NLP_TRY(rope_number(h, "rope_theta", 10000, 1, 1e12, &theta));
 	NLP_TRY(rope_number(h, "factor", 8, 1e-3, 1e6, &factor));
@@ -270,14 +270,14 @@ static NlpStatus
 factor_list(HfImport *h, const char *member, const char *tensor, uint32_t n)
 {
 	const json_t *list = json_object_get(rope_object(h), member);
-	float	   *out;
+	float	   *out = NULL;
 
 	if (!json_is_array(list) || json_array_size(list) != n)
 		return nlp_fail(h->err, NLP_ECORRUPT, "\"%s\" of config.json must be a list of %u numbers", member, n);
 	NLP_TRY(add_extra(h, tensor, n, &out));
 	for (uint32_t i = 0; i < n; i++)
 	{
-		double		v;
+		double		v = 0;
 
 		NLP_TRY(number(h, json_array_get(list, i), member, 1e-6, 1e6, &v));
 		out[i] = (float) v;
@@ -463,7 +463,7 @@ static NlpStatus
 write_gemma(HfImport *h)
 {
 	double		scalar = h->shape.head_dim,
-				cap;
+				cap = 0;
 	bool		found;
 
 	NLP_TRY(get_number(h, "query_pre_attn_scalar", 1e-3, 1e6, &scalar, &found));

@@ -131,7 +131,7 @@ read_offsets(Load *l, uint64_t index, const json_t *v, unsigned bits, NlpSafeten
 static NlpStatus
 read_entry(Load *l, uint64_t index, const char *name, size_t name_len, const json_t *v, NlpSafetensor *t)
 {
-	unsigned	bits;
+	unsigned	bits = 0;
 	char	   *copy;
 
 	if (!json_is_object(v))
