@@ -100,7 +100,8 @@ release(NlpKv *kv, int page)
 		kv->free[kv->n_free++] = page;
 }
 
-/* Take a free page with its memory; -1 when there is none. */
+/* Take a free page with its memory; -1 when there is none. The kernels work on whole
+ * vectors and mask what lies past a row's end, so that has to be some defined value. */
 static int
 take(NlpKv *kv)
 {
@@ -111,7 +112,7 @@ take(NlpKv *kv)
 	page = kv->free[kv->n_free - 1];
 	if (!kv->page[page])
 	{
-		kv->page[page] = nlp_alloc(kv->alloc, kv->page_bytes);
+		kv->page[page] = nlp_alloc_zero(kv->alloc, kv->page_bytes);
 		if (!kv->page[page])
 			return -1;
 	}
