@@ -14,7 +14,7 @@ typedef struct Folder
 	size_t		n;
 	NlpHfFile	files[MAX_FILES];
 	NlpMemorySource sources[MAX_FILES];
-	char		names[MAX_FILES][64];
+	char		names[MAX_FILES][256];
 	char	   *data[MAX_FILES];
 } Folder;
 
