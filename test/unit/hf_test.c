@@ -568,6 +568,31 @@ test_refusals(const char *dir)
 	}
 }
 
+/* The order in which files are given is of no consequence. */
+static void
+test_order(const char *dir)
+{
+	Folder		f = {0};
+	NlpBuf		a,
+				b;
+	NlpError	err = {0};
+
+	folder_load(&f, dir, "llama");
+	CHECK(import(&f, NLP_HF_KEEP, &libc_env, &a, &err) == NLP_OK);
+	for (size_t i = 0; i < f.n / 2; i++)
+	{
+		NlpHfFile	t = f.files[i];
+
+		f.files[i] = f.files[f.n - 1 - i];
+		f.files[f.n - 1 - i] = t;
+	}
+	CHECK(import(&f, NLP_HF_KEEP, &libc_env, &b, &err) == NLP_OK);
+	CHECK(a.len == b.len && memcmp(a.data, b.data, a.len) == 0);
+	nlp_buf_free(&a);
+	nlp_buf_free(&b);
+	folder_free(&f);
+}
+
 static void
 test_bad_names(const char *dir)
 {
@@ -717,6 +742,7 @@ main(int argc, char **argv)
 	test_quantised_values(dir);
 	test_scores_from_merges(dir);
 	test_refusals(dir);
+	test_order(dir);
 	test_bad_names(dir);
 	test_values(dir);
 	test_allocation(dir, "llama");

@@ -182,17 +182,26 @@ check_index(HfImport *h)
 static NlpStatus
 open_shards(HfImport *h)
 {
+	size_t		n = 0;
+
 	h->shards = hf_alloc(h, h->n_files, sizeof(*h->shards));
 	h->shard_files = hf_alloc(h, h->n_files, sizeof(*h->shard_files));
 	if (!h->shards || !h->shard_files)
 		return hf_no_memory(h, h->n_files * sizeof(*h->shards));
+	/* By name, whatever order the caller has them in: the same folder, the same bytes. */
 	for (size_t i = 0; i < h->n_files; i++)
 	{
+		size_t		k = n;
+
 		if (!has_suffix(h->files[i].name, ".safetensors"))
 			continue;
-		NLP_TRY(nlp_safetensors_open(h->files[i].source, h->env, &h->shards[h->n_shards], h->err));
-		h->shard_files[h->n_shards++] = &h->files[i];
+		for (; k > 0 && strcmp(h->shard_files[k - 1]->name, h->files[i].name) > 0; k--)
+			h->shard_files[k] = h->shard_files[k - 1];
+		h->shard_files[k] = &h->files[i];
+		n++;
 	}
+	for (; h->n_shards < n; h->n_shards++)
+		NLP_TRY(nlp_safetensors_open(h->shard_files[h->n_shards]->source, h->env, &h->shards[h->n_shards], h->err));
 	if (h->n_shards == 0)
 	{
 		nlp_fail(h->err, NLP_ENOTFOUND, "model folder has no .safetensors file");
