@@ -273,6 +273,7 @@ DROP TABLE :data;
 RESET ROLE;
 SELECT * FROM nlp.repair();
 SELECT * FROM nlp.repair();
+SELECT count(*) FROM nlp.resident_images() r WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = r.relation);
 SELECT count(*) FROM nlp.model WHERE name = 'tiny two';
 
 ---- the extension does not go while models are there

@@ -204,6 +204,26 @@ evict_relation(Oid relation)
 	}
 }
 
+/* Images of this database whose relation was dropped behind our back (DROP TABLE, DROP
+ * OWNED). They would go by themselves, when their room is wanted. */
+void
+pg_nlp_evict_orphans(void)
+{
+	PgNlpShared *shared = pg_nlp_shared();
+
+	for (int i = 0; i < shared->n_slots; i++)
+	{
+		Oid			relation = InvalidOid;
+
+		LWLockAcquire(&shared->lock, LW_SHARED);
+		if (pg_nlp_slots(shared)[i].state == PG_NLP_SLOT_READY && pg_nlp_slots(shared)[i].key.database == MyDatabaseId)
+			relation = pg_nlp_slots(shared)[i].key.relation;
+		LWLockRelease(&shared->lock);
+		if (OidIsValid(relation) && !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)))
+			evict_relation(relation);
+	}
+}
+
 /* ---- room for a new image ---- */
 
 static void

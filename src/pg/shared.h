@@ -291,6 +291,7 @@ extern void pg_nlp_resident_at_exit(void);
 extern void pg_nlp_forget_relation(Oid relation);	/* at commit: drop its image */
 /* false: pinned, or not there. */
 extern bool pg_nlp_evict_key(const PgNlpKey *key);
+extern void pg_nlp_evict_orphans(void);
 extern void pg_nlp_resident_init(void);
 
 /* ---- slab.c: ranges of the slab. Called under the lock, exclusively ---- */

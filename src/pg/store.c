@@ -790,6 +790,7 @@ pg_nlp_repair(PG_FUNCTION_ARGS)
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	table_close(rel, NoLock);
+	pg_nlp_evict_orphans();
 	pg_nlp_want_purge();
 	return (Datum) 0;
 }
