@@ -2,6 +2,7 @@
 --   .server/psql -f examples/articles.sql
 -- Texts: Wikipedia, CC BY-SA 3.0; see examples/data/README.md.
 \set ON_ERROR_STOP on
+SET client_min_messages = warning;	-- no word about a table that is there
 CREATE TABLE IF NOT EXISTS article (
 	id		int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	title	text NOT NULL UNIQUE,
@@ -10,6 +11,7 @@ CREATE TABLE IF NOT EXISTS article (
 	body	text NOT NULL,
 	summary	text
 );
+RESET client_min_messages;
 CREATE TEMP TABLE article_in (title text, lang text, source text, body text);
 \copy article_in FROM 'examples/data/articles.tsv' WITH (HEADER)
 INSERT INTO article (title, lang, source, body)
