@@ -65,4 +65,6 @@ SELECT generate(NULL::text) IS NULL, sample(NULL::text) IS NULL, generate(NULL::
 SELECT count(*) FROM next_tokens(NULL);
 SELECT count(*) FROM (SELECT generate_stream(NULL)) s;
 SELECT generate('{}'::text[]), generate('{NULL,NULL}'::text[]);
+-- the settings' texts outlive the postmaster's memory of the time it loaded the library
+SELECT name, short_desc FROM pg_settings WHERE name LIKE 'pg\_nlp.%\_model' ORDER BY name;
 DROP FUNCTION try_options;

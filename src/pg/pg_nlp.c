@@ -301,11 +301,12 @@ pg_nlp_default_model(uint32 task, const char **setting)
 	return value ? value : "";
 }
 
+/* what is kept, not copied: it must be a constant. (Memory of _PG_init in the postmaster
+ * is gone in a backend.) */
 static void
 define_model_setting(const char *name, char **variable, const char *what)
 {
-	DefineCustomStringVariable(name, psprintf("Model that %s use when none is named.", what),
-							   "Empty: the only loaded model that can do it.",
+	DefineCustomStringVariable(name, what, "Empty: the only loaded model that can do it.",
 							   variable, "", PGC_USERSET, 0, NULL, NULL, NULL);
 }
 
@@ -355,9 +356,12 @@ _PG_init(void)
 {
 	define_memory_settings();
 	define_compute_settings();
-	define_model_setting("pg_nlp.generation_model", &pg_nlp_generation_model, "generate, chat and summarize");
-	define_model_setting("pg_nlp.tokenizer_model", &tokenizer_model, "tokenize and token_count");
-	define_model_setting("pg_nlp.embedding_model", &embedding_model, "embeddings");
+	define_model_setting("pg_nlp.generation_model", &pg_nlp_generation_model,
+						 "Model that generate, chat and summarize use when none is named.");
+	define_model_setting("pg_nlp.tokenizer_model", &tokenizer_model,
+						 "Model that tokenize and token_count use when none is named.");
+	define_model_setting("pg_nlp.embedding_model", &embedding_model,
+						 "Model that embeddings use when none is named.");
 	MarkGUCPrefixReserved("pg_nlp");
 	pg_nlp_store_init();
 	pg_nlp_resident_init();
