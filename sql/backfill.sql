@@ -156,6 +156,24 @@ INSERT INTO nlp.backfill_error (target, key, sqlstate, message, by_role) VALUES 
 RESET ROLE;
 SELECT id, summary FROM keyless ORDER BY id;
 
+-- operators of a schema before pg_catalog are not ours to call
+CREATE SCHEMA trap;
+CREATE FUNCTION trap.caught(a int, b int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped'; END $$;
+CREATE FUNCTION trap.caught(a oid, b oid) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped'; END $$;
+CREATE FUNCTION trap.caught(a text, b text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped'; END $$;
+CREATE OPERATOR trap.= (LEFTARG = int, RIGHTARG = int, FUNCTION = trap.caught);
+CREATE OPERATOR trap.> (LEFTARG = int, RIGHTARG = int, FUNCTION = trap.caught);
+CREATE OPERATOR trap.= (LEFTARG = oid, RIGHTARG = oid, FUNCTION = trap.caught);
+CREATE OPERATOR trap.= (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.caught);
+CREATE TABLE prey (id int PRIMARY KEY, body text, summary text);
+INSERT INTO prey (id, body) SELECT i, 'text ' || i FROM generate_series(1, 10) AS i;
+SET search_path = trap, pg_catalog, public;
+CALL nlp.backfill('public.prey', 'summary', 'public.shout(body)', '{"batch": 4}');
+RESET search_path;
+SELECT count(*) FROM prey WHERE summary LIKE 'TEXT%!';
+DROP TABLE prey;
+DROP SCHEMA trap CASCADE;
+
 -- estimate: the rows are counted, some of them computed, nothing is changed
 SELECT rows_total, rows_counted, rows_sampled, seconds_sampled > 0 AS sampled, rows_per_second > 0 AS rate, seconds_total >= seconds_sampled AS total
 	FROM nlp.estimate('SELECT pg_sleep(0.01), body FROM part;', '{"sample_rows": 5}');

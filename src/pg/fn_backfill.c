@@ -78,12 +78,12 @@ typedef struct Backfill
 
 /* ---- SQL ---- */
 
-/* Append "AND k1 = $first AND k2 = $first+1 ..." */
+/* Append "AND k1 = $first AND k2 = $first+1 ...", the operators qualified */
 static void
 append_key_match(StringInfo sql, const BackfillPlan *plan, int first)
 {
 	for (int i = 0; i < plan->n_keys; i++)
-		appendStringInfo(sql, " AND %s = $%d", plan->keys[i].quoted, first + i);
+		appendStringInfo(sql, " AND %s %s $%d", plan->keys[i].quoted, plan->keys[i].equal, first + i);
 }
 
 static char *
@@ -132,7 +132,12 @@ prepare_select(Backfill *job, const char *keys, Oid *key_types)
 					 plan->relation, plan->where);
 	if (job->last_key)
 	{
-		appendStringInfo(&sql, " AND (%s) > (", keys);
+		const char *greater = plan->keys[0].greater;
+
+		for (int i = 1; i < plan->n_keys; i++)
+			if (strcmp(plan->keys[i].greater, greater) != 0)
+				greater = ">";	/* types of several schemas: theirs must be in search_path */
+		appendStringInfo(&sql, " AND (%s) %s (", keys, greater);
 		for (int i = 0; i < plan->n_keys; i++)
 			appendStringInfo(&sql, "%s$%d", i ? ", " : "", i + 1);
 		appendStringInfoChar(&sql, ')');
@@ -151,9 +156,11 @@ prepare_write(Backfill *job, Oid *types)
 	initStringInfo(&sql);
 	if (plan->batched)
 		/* A NULL over a NULL would only leave a dead row. */
-		appendStringInfo(&sql, "UPDATE %s SET %s = $%d WHERE (%s\n) AND (%s) IS NOT DISTINCT FROM $%d"
+		appendStringInfo(&sql, "UPDATE %s SET %s = $%d WHERE (%s\n)"
+						 " AND CASE WHEN $%d IS NULL THEN (%s) IS NULL ELSE (%s) %s $%d END"
 						 " AND ($%d IS NOT NULL OR %s IS NOT NULL)",
-						 plan->relation, plan->column, plan->n_keys + 1, plan->where, plan->input, plan->n_keys + 2,
+						 plan->relation, plan->column, plan->n_keys + 1, plan->where,
+						 plan->n_keys + 2, plan->input, plan->input, plan->input_equal, plan->n_keys + 2,
 						 plan->n_keys + 1, plan->column);
 	else
 		appendStringInfo(&sql, "UPDATE %s SET %s = (%s\n) WHERE (%s\n)",

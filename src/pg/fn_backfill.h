@@ -9,6 +9,8 @@ typedef struct BackfillKey
 	char	   *name;			/* as the catalog has it */
 	char	   *quoted;
 	char	   *type;			/* as SQL */
+	char	   *equal;			/* its operators as SQL */
+	char	   *greater;
 	Oid			type_oid;
 	int16		len;
 	bool		byval;
@@ -29,6 +31,7 @@ typedef struct BackfillPlan
 	/* A single verb call, batched through the verb's form for arrays. */
 	bool		batched;
 	char	   *input;			/* the verb's first argument */
+	char	   *input_equal;	/* the operator for its type, as SQL */
 	char	   *call;			/* schema.verb($1, constants ...) */
 	Oid			input_type,
 				input_array,

@@ -11,6 +11,7 @@
 #include "catalog/dependency.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -27,6 +28,7 @@
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 #include "fn_backfill.h"
 #include "fn_common.h"
@@ -76,6 +78,22 @@ check_column(const char *column, BackfillPlan *plan)
 	ReleaseSysCache(tuple);
 }
 
+/* An operator as SQL that does not depend on search_path; name alone when there is none. */
+static char *
+operator_sql(Oid oper, const char *name)
+{
+	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(oper));
+	Form_pg_operator form;
+	char	   *sql;
+
+	if (!HeapTupleIsValid(tuple))
+		return pstrdup(name);
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	sql = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)), NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	return sql;
+}
+
 static void
 read_keys(BackfillPlan *plan)
 {
@@ -85,8 +103,9 @@ read_keys(BackfillPlan *plan)
 	SPI_execute_with_args("SELECT a.attname::pg_catalog.text, pg_catalog.format_type(a.atttypid, NULL), a.atttypid::pg_catalog.text"
 						  " FROM pg_catalog.pg_index i, LATERAL pg_catalog.unnest(i.indkey) WITH ORDINALITY k(attnum, n),"
 						  " pg_catalog.pg_attribute a"
-						  " WHERE i.indrelid = $1 AND i.indisprimary AND k.n <= i.indnkeyatts"
-						  " AND a.attrelid = i.indrelid AND a.attnum = k.attnum ORDER BY k.n",
+						  " WHERE i.indrelid OPERATOR(pg_catalog.=) $1 AND i.indisprimary"
+						  " AND k.n OPERATOR(pg_catalog.<=) i.indnkeyatts AND a.attrelid OPERATOR(pg_catalog.=) i.indrelid"
+						  " AND a.attnum OPERATOR(pg_catalog.=) k.attnum ORDER BY k.n",
 						  1, types, args, NULL, true, 0);
 	if (SPI_processed == 0)
 		ereport(ERROR,
@@ -99,12 +118,16 @@ read_keys(BackfillPlan *plan)
 	for (int i = 0; i < plan->n_keys; i++)
 	{
 		BackfillKey *key = &plan->keys[i];
+		TypeCacheEntry *type;
 
 		key->name = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
 		key->quoted = pstrdup(quote_identifier(key->name));
 		key->type = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2);
 		key->type_oid = atooid(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 3));
 		get_typlenbyval(key->type_oid, &key->len, &key->byval);
+		type = lookup_type_cache(key->type_oid, TYPECACHE_EQ_OPR | TYPECACHE_GT_OPR);
+		key->equal = operator_sql(type->eq_opr, "=");
+		key->greater = operator_sql(type->gt_opr, ">");
 	}
 }
 
@@ -235,6 +258,7 @@ recognise_verb(BackfillPlan *plan, Node *expr)
 						  quote_qualified_identifier(get_namespace_name(get_func_namespace(func->funcid)),
 													 get_func_name(func->funcid)), call.data);
 	plan->input_type = types[0];
+	plan->input_equal = operator_sql(lookup_type_cache(types[0], TYPECACHE_EQ_OPR)->eq_opr, "=");
 	plan->input_array = get_array_type(types[0]);
 	plan->result_type = func->funcresulttype;
 }
