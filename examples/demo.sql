@@ -1,6 +1,7 @@
 -- demo.sql --- what make demo shows: real output of a real model on real rows.
 -- Run again at any time:  .server/psql -f examples/demo.sql
 \set ON_ERROR_STOP on
+SET pg_nlp.generation_model = 'smollm2';	-- there may be others by now
 \set ECHO queries
 \pset footer off
 \timing on
