@@ -73,8 +73,11 @@ if [ "$("${psql[@]}" -d postgres -Atc "SELECT count(*) FROM pg_database WHERE da
 	"${psql[@]}" -d postgres -c "CREATE DATABASE demo"
 fi
 if [ -f "$demo_dir/.sql_built" ] && [ "$(cat "$demo_dir/.sql_built")" != "$sql_built" ]; then
-	say "the extension's SQL has changed: creating it anew (models are loaded again, tables stay)"
-	"${psql[@]}" -c "SET client_min_messages = warning; DROP EXTENSION IF EXISTS pg_nlp CASCADE"
+	# Another version's objects cannot be upgraded in place; nothing of the user's is dropped.
+	kept=demo_until_$(date +%Y%m%d_%H%M%S)
+	say "the extension's SQL has changed: the old database stays as $kept, a new one is made"
+	"${psql[@]}" -d postgres -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'demo'" >/dev/null
+	"${psql[@]}" -d postgres -c "ALTER DATABASE demo RENAME TO $kept" -c "CREATE DATABASE demo"
 fi
 "${psql[@]}" -c "SET client_min_messages = warning; CREATE EXTENSION IF NOT EXISTS pg_nlp"
 echo "$sql_built" > "$demo_dir/.sql_built"
@@ -93,6 +96,7 @@ if [ "$("${psql[@]}" -Atc "SELECT count(*) FROM nlp.models WHERE name = 'smollm2
 else
 	say "the model is loaded already"
 fi
+"${psql[@]}" -d postgres -c "ALTER DATABASE demo SET pg_nlp.generation_model = 'smollm2'"
 say "articles: openings of Wikipedia articles, CC BY-SA 3.0, examples/data/README.md"
 (cd "$NLP_TOP" && "${psql[@]}" -f examples/articles.sql)
 

@@ -142,6 +142,8 @@ named_model(const char *name, bool by_setting, uint32 task, Snapshot snapshot, P
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("model \"%s\" does not exist", name),
 				 by_setting ? errdetail("The setting \"%s\" names it.", setting) : 0,
+				 name[0] == '{' && !by_setting ?
+				 errhint("Options come after the model's name; give them alone as options => '{...}'.") :
 				 errhint("nlp.models lists the models.")));
 }
 

@@ -191,7 +191,9 @@ prepare_batch(Backfill *job)
 	{
 		types[plan->n_keys] = REGCLASSOID;
 		job->clear = prepare(psprintf("DELETE FROM nlp.backfill_error WHERE target OPERATOR(pg_catalog.=) $%d"
-									  " AND key OPERATOR(pg_catalog.=) %s", plan->n_keys + 1, key_object(plan, 1)),
+									  " AND column_name OPERATOR(pg_catalog.=) %s::pg_catalog.name"
+									  " AND key OPERATOR(pg_catalog.=) %s",
+									  plan->n_keys + 1, plan->column_literal, key_object(plan, 1)),
 							 plan->n_keys + 1, types);
 	}
 }
@@ -413,10 +415,11 @@ note_bad_rows(Backfill *job)
 	types[plan->n_keys] = REGCLASSOID;
 	types[plan->n_keys + 1] = TEXTOID;
 	types[plan->n_keys + 2] = TEXTOID;
-	sql = psprintf("INSERT INTO nlp.backfill_error (target, key, sqlstate, message) VALUES ($%d, %s, $%d, $%d)"
-				   " ON CONFLICT (target, key, by_role) DO UPDATE SET sqlstate = excluded.sqlstate, message = excluded.message,"
+	sql = psprintf("INSERT INTO nlp.backfill_error (target, column_name, key, sqlstate, message)"
+				   " VALUES ($%d, %s, %s, $%d, $%d)"
+				   " ON CONFLICT (target, column_name, key, by_role) DO UPDATE SET sqlstate = excluded.sqlstate, message = excluded.message,"
 				   " noted_at = excluded.noted_at",
-				   plan->n_keys + 1, key_object(plan, 1), plan->n_keys + 2, plan->n_keys + 3);
+				   plan->n_keys + 1, plan->column_literal, key_object(plan, 1), plan->n_keys + 2, plan->n_keys + 3);
 	for (int i = 0; i < job->n; i++)
 	{
 		BackfillRow *row = &job->rows[i];

@@ -23,6 +23,7 @@ typedef struct BackfillPlan
 	char	   *relation;		/* ONLY schema.table, quoted; without ONLY for a partitioned table */
 	char	   *relation_name;	/* for messages */
 	char	   *column;			/* quoted */
+	char	   *column_literal; /* its name as a literal, for nlp.backfill_error */
 	char	   *expression;		/* checked: one expression and nothing else */
 	char	   *where;			/* checked condition, "true" when none was given */
 	int			n_keys;

@@ -75,6 +75,7 @@ check_column(const char *column, BackfillPlan *plan)
 		pg_attribute_aclcheck(plan->relid, att->attnum, GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
 		aclcheck_error_col(ACLCHECK_NO_PRIV, OBJECT_COLUMN, plan->relation_name, column);
 	plan->column = pstrdup(quote_identifier(column));
+	plan->column_literal = quote_literal_cstr(column);
 	ReleaseSysCache(tuple);
 }
 

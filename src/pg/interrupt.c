@@ -7,6 +7,8 @@
  * on the stack: no pool thread runs then (the contract of env.cancelled). */
 #include "shared.h"
 
+#include <unistd.h>
+
 #include "access/parallel.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -83,7 +85,9 @@ static int	holders;			/* calls whose env points at pool */
 NlpPool *
 pg_nlp_pool(void)
 {
-	int			want = IsParallelWorker() ? 1 : pg_nlp_threads;
+	/* More threads than processors would only wait for each other at every barrier. */
+	int			processors = Max((int) sysconf(_SC_NPROCESSORS_ONLN), 1);
+	int			want = IsParallelWorker() ? 1 : Min(pg_nlp_threads, processors);
 	NlpError	err = {0};
 
 	if (nlp_pool_size(pool) == want || (pool != NULL && holders > 0))

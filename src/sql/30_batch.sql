@@ -2,16 +2,18 @@
 
 CREATE TABLE nlp.backfill_error (
 	target		regclass NOT NULL,
+	column_name	name NOT NULL,
 	key			jsonb NOT NULL,
 	sqlstate	text NOT NULL,
 	message		text NOT NULL,
 	noted_at	timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	by_role		name NOT NULL DEFAULT current_user,
-	PRIMARY KEY (target, key, by_role)
+	PRIMARY KEY (target, column_name, key, by_role)
 );
 COMMENT ON TABLE nlp.backfill_error IS
 	'rows that nlp.backfill passed over, each until a later run writes it; a role sees its own';
 COMMENT ON COLUMN nlp.backfill_error.target IS 'the table of the row';
+COMMENT ON COLUMN nlp.backfill_error.column_name IS 'the column that was to be set';
 COMMENT ON COLUMN nlp.backfill_error.key IS 'the row''s primary key as an object';
 COMMENT ON COLUMN nlp.backfill_error.sqlstate IS 'the error''s code';
 COMMENT ON COLUMN nlp.backfill_error.message IS 'the error''s message';

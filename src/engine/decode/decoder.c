@@ -269,7 +269,11 @@ fit_prompt(NlpDecoder *d, size_t n, const NlpGenOptions *o, size_t *keep, NlpErr
 
 	*keep = n;
 	if (n == 0)
-		return nlp_fail(err, NLP_EINVALID, "the prompt has no tokens, and the model has no token to begin a text with");
+	{
+		nlp_fail(err, NLP_EINVALID, "the prompt has no tokens, and the model has no token to begin a text with");
+		nlp_hint(err, "Give a text of at least one character, or NULL to get NULL.");
+		return NLP_EINVALID;
+	}
 	if (o->max_tokens < 1)
 		return nlp_fail(err, NLP_EINVALID, "max_tokens must be at least 1");
 	if (n + (size_t) o->max_tokens <= limit)

@@ -148,7 +148,11 @@ nlp_next_tokens(const NlpModel *model, const NlpEnv *env, const int32_t *ids, si
 
 	memset(stats, 0, sizeof(*stats));
 	if (n == 0)
-		return nlp_fail(err, NLP_EINVALID, "the prompt has no tokens, and the model has no token to begin a text with");
+	{
+		nlp_fail(err, NLP_EINVALID, "the prompt has no tokens, and the model has no token to begin a text with");
+		nlp_hint(err, "Give a text of at least one character, or NULL to get NULL.");
+		return NLP_EINVALID;
+	}
 	if (k < 1 || (size_t) k > vocab)
 		return nlp_fail(err, NLP_EINVALID, "k must be between 1 and %zu", vocab);
 	st = open_scorer(&s, model, env, n, PROMPT_CHUNK, 1, err);
