@@ -3,7 +3,7 @@
 #
 # Builds a PostgreSQL with assertions and valgrind's marks, outside this tree, and runs on it,
 # with the extension under UBSAN:
-#   cassert    sql/ and the isolation specs
+#   cassert    SQL_CASSERT (all of sql/) and the isolation specs
 #   caches     SQL_CACHES with every catalog cache thrown away at each chance
 #   parallel   SQL_PARALLEL with plans forced through a parallel worker
 #   nomemory   SQL_VALGRIND in sessions whose address space ends early: errors, but no crash
@@ -21,6 +21,7 @@ cd "$NLP_TOP"
 parts=${*:-cassert caches parallel nomemory valgrind asan}
 jobs=${JOBS:-$(nproc)}
 package=${INSTRUMENTED_PG:-postgresql-15}
+sql_cassert=${SQL_CASSERT:-$(cd sql && ls ./*.sql | sed 's,^\./,,; s/\.sql$//' | sort)}
 sql_caches=${SQL_CACHES:-options store}
 sql_parallel=${SQL_PARALLEL:-generate labels tokenize}
 sql_valgrind=${SQL_VALGRIND:-options store generate stream tokenize}
@@ -104,7 +105,8 @@ need_instrumented_server()
 	say "building the extension under UBSAN"
 	OMP_NUM_THREADS=$jobs build_extension all > "$logs/install.log" 2>&1 ||
 		{ tail -n 20 "$logs/install.log" >&2; die "the extension did not build"; }
-	private_install "$work/inst" >> "$logs/install.log" 2>&1
+	private_install "$work/inst" >> "$logs/install.log" 2>&1 &	# by itself, so that it stops at an error
+	wait $! || { tail -n 20 "$logs/install.log" >&2; die "the extension was not installed"; }
 	unset COPT ENGINE_EXTRA
 	NLP_BIN=$work/inst$("$PG_CONFIG" --bindir)
 	regress_dir=$(dirname "$("$PG_CONFIG" --pgxs)")/../test
@@ -176,8 +178,6 @@ server_log_clean()
 	then fail "the server's log of $name" 1; else pass 1; fi
 }
 
-list() { (cd "$1" && ls ./*."$2" | sed "s,^\./,,; s/\.$2\$//" | sort); }
-
 case " $parts " in *" cassert "*|*" caches "*|*" parallel "*|*" nomemory "*|*" valgrind "*)
 	need_instrumented_server
 	trap 'server_stop "$work" immediate 2>/dev/null || true' EXIT ;;
@@ -185,9 +185,9 @@ esac
 
 if part cassert; then
 	start
-	rc=0; regress sql regress/pg_regress "$work/src" $(list sql sql) || rc=$?
+	rc=0; regress sql regress/pg_regress "$work/src" $sql_cassert || rc=$?
 	count sql $rc
-	rc=0; regress isolation isolation/pg_isolation_regress "$work/src/test/isolation" $(list test/isolation/specs spec) || rc=$?
+	rc=0; regress isolation isolation/pg_isolation_regress "$work/src/test/isolation" $(cd test/isolation/specs && ls ./*.spec | sed 's,^\./,,; s/\.spec$//' | sort) || rc=$?
 	count isolation $rc
 	stop
 	server_log_clean cassert
@@ -318,6 +318,7 @@ WRAP
 fi
 
 if part asan; then
+	"$NLP_TOP/tools/get_models.sh" "$MODELS_DIR" smollm2 vocabs > "$logs/models.log" 2>&1 || die "no models; $logs/models.log says why"
 	san="-O1 -fno-omit-frame-pointer -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all"
 	make -f engine.mk -s -j"$jobs" BUILD="$here/asan" ENGINE_EXTRA="$san" unit > "$logs/asan_build.log" 2>&1 ||
 		{ tail -n 20 "$logs/asan_build.log"; fail "asan build" 1; }
