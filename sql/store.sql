@@ -337,6 +337,36 @@ SET client_min_messages = warning;
 DROP SCHEMA trap CASCADE;
 RESET client_min_messages;
 
+---- weights that are no numbers are refused before anything is stored
+-- the last tensor of the file is f32: its last value becomes NaN
+SELECT nlp.load_model('tiny_nan', overlay(b PLACING '\x0000c07f' FROM length(b) - 3)) FROM (SELECT pg_read_binary_file(:'tiny') b) f;
+SELECT count(*) FROM nlp.models WHERE name = 'tiny_nan';
+
+---- an owner who changes the relation's shape hurts nobody
+SET ROLE regress_nlp_maker;
+SELECT nlp.load_model('tiny_shape', :'tiny');
+SELECT data AS shape_data FROM nlp.models WHERE name = 'tiny_shape' \gset
+ALTER TABLE :shape_data ALTER data TYPE int USING 1;
+\set VERBOSITY sqlstate
+SELECT count(*) FROM nlp.export_model('tiny_shape');
+SELECT token_count('the dog', 'tiny_shape');
+\set VERBOSITY default
+DROP TABLE :shape_data;
+RESET ROLE;
+SELECT * FROM nlp.repair();
+-- nor does one whose row type is used elsewhere keep others from committing
+SET ROLE regress_nlp_maker;
+SELECT nlp.load_model('tiny_type', :'tiny');
+SELECT data AS type_data FROM nlp.models WHERE name = 'tiny_type' \gset
+RESET ROLE;
+CREATE TABLE uses_type (c :type_data);
+\set VERBOSITY sqlstate
+SELECT nlp.drop_model('tiny_type');
+\set VERBOSITY default
+DROP TABLE uses_type;
+SELECT nlp.drop_model('tiny_type');
+SELECT count(*) FROM nlp.models WHERE name = 'tiny_type';
+
 ---- DROP OWNED takes the models with it
 DROP VIEW own;
 DROP TABLE file;

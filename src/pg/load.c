@@ -2,7 +2,7 @@
  * nlp.export_model. Uploads are in upload.c, Hugging Face folders in import.c.
  *
  * Trust:  a file or a bytea is a stranger's. Its header, vocabulary and tensor
- *         directory pass nlp_image_plan before a byte is stored; its data is
+ *         directory pass nlp_image_plan, its data nlp_image_verify, before a row names it; both are
  *         checked again whenever an image is built.
  * Atomic: relation, row and dependency belong to the caller's transaction.
  * WAL:    about the model's size; a new page needs no image of itself. */
@@ -164,7 +164,8 @@ pg_nlp_describe(PgNlpLoadScope *scope, const NlpSource *source, PgNlpNewModel *m
 	NlpImagePlan *plan;
 	const NlpImage *header;
 
-	if (nlp_image_plan(source, &scope->env, &plan, &scope->err) != NLP_OK)
+	if (nlp_image_plan(source, &scope->env, &plan, &scope->err) != NLP_OK ||
+		nlp_image_verify(plan, source, &scope->env, &scope->err) != NLP_OK)
 		pg_nlp_raise(&scope->err);
 	header = nlp_image_plan_header(plan);
 	model->architecture = pstrdup(header->name);
@@ -200,6 +201,7 @@ pg_nlp_begin_write(PgNlpWriter *w, Oid relation, int32 first_seq)
 		.seq = first_seq,
 		.chunk = palloc(CHUNK_BYTES + VARHDRSZ)
 	};
+	pg_nlp_check_data(w->rel);
 }
 
 static void
@@ -442,7 +444,8 @@ begin_export(FunctionCallInfo fcinfo, const char *name)
 	if (allowed != ACLCHECK_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for model \"%s\"", name)));
-	e->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	pg_nlp_check_data(e->rel);
+	e->snapshot = RegisterSnapshot(IsInParallelMode() ? GetTransactionSnapshot() : GetLatestSnapshot());
 	e->slot = table_slot_create(e->rel, NULL);
 	e->scan = table_beginscan_strat(e->rel, e->snapshot, 0, NULL, true, false);
 	e->econtext = rsinfo->econtext;

@@ -204,6 +204,7 @@ typedef struct PgNlpSource
 
 /* size: of the whole file, from nlp.model; UINT64_MAX: count it. The relation stays
  * open, locked, until close. hash: the bytes are to be hashed. */
+extern void pg_nlp_check_data(Relation rel);
 extern void pg_nlp_source_relation(PgNlpSource *s, Relation rel, uint64 size, bool hash);
 /* The same for reads in any order: counts the size and remembers where chunks are. */
 extern void pg_nlp_source_seekable(PgNlpSource *s, Relation rel);

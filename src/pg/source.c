@@ -15,6 +15,8 @@
 
 #include "access/heapam.h"
 #include "access/tableam.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -211,16 +213,26 @@ count_bytes(PgNlpSource *s, bool seekable)
 	return size;
 }
 
+/* The owner may have altered the relation, even made a view of it: nothing is read from
+ * it or written to it before this. */
 void
-pg_nlp_source_relation(PgNlpSource *s, Relation rel, uint64 size, bool hash)
+pg_nlp_check_data(Relation rel)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
-	if (desc->natts != 2 || TupleDescAttr(desc, 0)->atttypid != INT4OID ||
+	if (rel->rd_rel->relkind != RELKIND_RELATION || rel->rd_rel->relam != HEAP_TABLE_AM_OID ||
+		desc->natts != 2 || TupleDescAttr(desc, 0)->atttypid != INT4OID ||
 		TupleDescAttr(desc, 1)->atttypid != BYTEAOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("relation \"%s\" does not hold a model", RelationGetRelationName(rel))));
+				 errmsg("relation \"%s\" does not hold a model", RelationGetRelationName(rel)),
+				 errhint("Its definition was changed. Load the model again.")));
+}
+
+void
+pg_nlp_source_relation(PgNlpSource *s, Relation rel, uint64 size, bool hash)
+{
+	pg_nlp_check_data(rel);
 	*s = (PgNlpSource) {
 		.source = {.size = size, .read = relation_read, .ctx = s},
 		.close = close_relation_source,

@@ -444,24 +444,35 @@ pg_nlp_create_relation(const char *name)
 	return relation;
 }
 
-/* Whether something a user made (a view, say) hangs on the relation. */
 static bool
-has_dependents(Oid relation)
+depended_on(Relation depend, Oid classid, Oid objid)
 {
-	Relation	rel = table_open(DependRelationId, AccessShareLock);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	bool		found = false;
 
-	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(RelationRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
-	scan = systable_beginscan(rel, DependReferenceIndexId, true, NULL, 2, keys);
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(classid));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(objid));
+	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
 	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
 		found = ((Form_pg_depend) GETSTRUCT(tuple))->deptype == DEPENDENCY_NORMAL;
 	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* Whether something a user made (a view, a column of its row type) hangs on the
+ * relation: then DROP RESTRICT would raise, in a commit that is not theirs. */
+static bool
+has_dependents(Oid relation)
+{
+	Relation	depend = table_open(DependRelationId, AccessShareLock);
+	Oid			type = get_rel_type_id(relation);
+	bool		found = depended_on(depend, RelationRelationId, relation) ||
+		(OidIsValid(type) && (depended_on(depend, TypeRelationId, type) ||
+							  depended_on(depend, TypeRelationId, get_array_type(type))));
+
+	table_close(depend, AccessShareLock);
 	return found;
 }
 

@@ -91,6 +91,7 @@ read_json(HfImport *h, const char *name, size_t max, bool required, json_t **roo
 	if (!f)
 		return nlp_fail(h->err, NLP_ENOTFOUND, "model folder has no file \"%s\"", name);
 	NLP_TRY(hf_read(h, f, max, &text));
+	nlp_json_soften_integers((char *) text.data, text.len);
 	NLP_TRY(nlp_json_parse(text.data, text.len, name, root, h->err));
 	if (!json_is_object(*root))
 		return nlp_fail(h->err, NLP_ECORRUPT, "JSON of %s is not an object", name);

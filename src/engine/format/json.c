@@ -89,6 +89,35 @@ problem_of(enum json_error_code code)
 	}
 }
 
+void
+nlp_json_soften_integers(char *text, size_t len)
+{
+	bool		in_string = false;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		size_t		start = i;
+
+		if (in_string)
+		{
+			if (text[i] == '\\')
+				i++;
+			else if (text[i] == '"')
+				in_string = false;
+			continue;
+		}
+		in_string = text[i] == '"';
+		while (i < len && text[i] >= '0' && text[i] <= '9')
+			i++;
+		/* An integer, and more digits than int64 holds: its last two become an exponent. */
+		if (i - start >= 19 && (i == len || !strchr(".eE", text[i])) &&
+			(start == 0 || !strchr(".eE+", text[start - 1])))
+			memcpy(text + i - 2, "e2", 2);
+		if (i > start)
+			i--;
+	}
+}
+
 NlpStatus
 nlp_json_parse(const char *text, size_t len, const char *what, json_t **root, NlpError *err)
 {

@@ -18,6 +18,11 @@
  * given back with json_decref. */
 extern NlpStatus nlp_json_parse(const char *text, size_t len, const char *what, json_t **root, NlpError *err);
 
+/* Rewrite integers of 19 digits and more as numbers with an exponent, in place, so that
+ * they parse as doubles: transformers writes model_max_length as the integer 10^30.
+ * Whoever wants an integer still refuses them. */
+extern void nlp_json_soften_integers(char *text, size_t len);
+
 /* The string of a JSON string value: borrowed from it; may not hold NUL (refused by the parser). */
 static inline NlpStr
 nlp_json_str(const json_t *s)

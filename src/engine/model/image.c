@@ -16,6 +16,7 @@
 #define MAGIC "NLPIMG1"
 #define IMAGE_VERSION 1
 #define TEMPLATE_LIMIT (1u << 20)
+#define PACK_THREADS 8
 #define READ_BYTES (1u << 20)	/* how much tensor data is read at once, about */
 
 struct NlpImagePlan
@@ -346,6 +347,7 @@ typedef struct Packing
 	size_t		row_bytes,
 				tile_bytes;
 	char	   *dst;			/* tile of first_row */
+	bool		keep;			/* false: every tile goes to dst[rank], only checked */
 	NlpError   *errs;			/* one a thread */
 	NlpStatus  *status;
 } Packing;
@@ -362,17 +364,19 @@ pack_part(void *ctx, int rank, int size)
 		uint64_t	n = k->n_rows - row < NLP_TILE_ROWS ? k->n_rows - row : NLP_TILE_ROWS;
 
 		k->status[rank] = nlp_pack_tile((NlpDtype) k->t->dtype, k->rows + row * k->row_bytes, k->row_bytes,
-										(int) n, k->spec->cols, k->dst + i * k->tile_bytes, false, &k->errs[rank]);
+										(int) n, k->spec->cols,
+										k->dst + (k->keep ? i : (uint64_t) rank) * k->tile_bytes,
+										false, &k->errs[rank]);
 	}
 }
 
 static NlpStatus
 build_matrix(const NlpSlotSpec *spec, const NlpGgufTensor *t, const NlpSource *src, const NlpEnv *env,
-			 char *dst, unsigned char *buf, size_t buf_bytes, volatile uint64_t *done, NlpError *err)
+			 char *dst, bool keep, unsigned char *buf, size_t buf_bytes, volatile uint64_t *done, NlpError *err)
 {
-	NlpError	errs[8];
-	NlpStatus	status[8] = {NLP_OK};
-	Packing		k = {.spec = spec, .t = t, .rows = buf, .errs = errs, .status = status};
+	NlpError	errs[PACK_THREADS];
+	NlpStatus	status[PACK_THREADS] = {NLP_OK};
+	Packing		k = {.spec = spec, .t = t, .rows = buf, .keep = keep, .errs = errs, .status = status};
 	uint64_t	step;
 
 	k.row_bytes = (size_t) (t->bytes / spec->rows);
@@ -382,13 +386,13 @@ build_matrix(const NlpSlotSpec *spec, const NlpGgufTensor *t, const NlpSource *s
 	{
 		k.first_row = row;
 		k.n_rows = spec->rows - row < step ? spec->rows - row : step;
-		k.dst = dst + row / NLP_TILE_ROWS * k.tile_bytes;
+		k.dst = keep ? dst + row / NLP_TILE_ROWS * k.tile_bytes : dst;
 		NLP_TRY(src->read(src->ctx, t->offset + row * k.row_bytes, k.n_rows * k.row_bytes, buf, err));
-		if (nlp_pool_size(env->pool) <= 8)
+		if (nlp_pool_size(env->pool) <= PACK_THREADS && keep)
 			nlp_pool_run(env->pool, pack_part, &k);
 		else
 			pack_part(&k, 0, 1);
-		for (int i = 0; i < 8; i++)
+		for (int i = 0; i < PACK_THREADS; i++)
 		{
 			if (status[i] != NLP_OK)
 			{
@@ -406,12 +410,15 @@ build_matrix(const NlpSlotSpec *spec, const NlpGgufTensor *t, const NlpSource *s
 	return NLP_OK;
 }
 
+/* block NULL: check only. */
 static NlpStatus
 build_weights(NlpImagePlan *p, const NlpSource *src, const NlpEnv *env, char *block,
 			  volatile uint64_t *done, NlpError *err)
 {
-	size_t		buf_bytes = READ_BYTES;
+	size_t		buf_bytes = READ_BYTES,
+				scratch_bytes = 64;
 	unsigned char *buf;
+	char	   *scratch = NULL;
 	NlpStatus	st = NLP_OK;
 
 	for (uint64_t i = 0; i < p->gguf.n_tensors; i++)
@@ -423,24 +430,39 @@ build_weights(NlpImagePlan *p, const NlpSource *src, const NlpEnv *env, char *bl
 		if (need > buf_bytes)
 			buf_bytes = need;
 	}
+	for (uint32_t i = 0; !block && i < p->slots.n; i++)
+	{
+		const NlpWeight *w = &p->weights[i];
+		size_t		tile = w->layout == NLP_LAYOUT_TILES ? nlp_pack_tile_bytes((NlpDtype) w->dtype, w->cols) :
+			(size_t) w->bytes;
+
+		if (tile > scratch_bytes)
+			scratch_bytes = tile;
+	}
 	buf = nlp_alloc(env->alloc, buf_bytes);
-	if (!buf)
+	if (buf && !block)
+		scratch = nlp_alloc(env->alloc, scratch_bytes);
+	if (!buf || (!block && !scratch))
+	{
+		nlp_free(env->alloc, buf);
 		return nlp_no_memory(err, buf_bytes, "reading tensors");
+	}
 	for (uint64_t i = 0; i < p->gguf.n_tensors && st == NLP_OK; i++)
 	{
 		const NlpGgufTensor *t = &p->gguf.tensors[p->order[i]];
 		uint32_t	s = p->tensor_slot[p->order[i]];
 		const NlpSlotSpec *spec = &p->slots.specs[s];
-		char	   *dst = block + p->weights[s].offset;
+		char	   *dst = block ? block + p->weights[s].offset : scratch;
 
 		if (spec->vector)
 			st = build_vector(spec, t, src, (float *) dst, buf, err);
 		else
-			st = build_matrix(spec, t, src, env, dst, buf, buf_bytes, done, err);
+			st = build_matrix(spec, t, src, env, dst, block != NULL, buf, buf_bytes, done, err);
 		/* Padding up to the next 64 bytes is defined too. */
-		if (st == NLP_OK)
+		if (st == NLP_OK && block)
 			memset(dst + p->weights[s].bytes, 0, (64 - p->weights[s].bytes % 64) % 64);
 	}
+	nlp_free(env->alloc, scratch);
 	nlp_free(env->alloc, buf);
 	return st;
 }
@@ -465,6 +487,14 @@ nlp_image_build(NlpImagePlan *p, const NlpSource *src, const NlpEnv *env, void *
 	if (h->template_offset)
 		memcpy(block + h->template_offset, p->chat_template.data, (size_t) h->template_bytes);
 	return build_weights(p, src, env, block, done, err);
+}
+
+NlpStatus
+nlp_image_verify(NlpImagePlan *p, const NlpSource *src, const NlpEnv *env, NlpError *err)
+{
+	if (src->size != p->gguf.file_bytes)
+		return nlp_fail(err, NLP_EIO, "the file's size changed while it was read");
+	return build_weights(p, src, env, NULL, NULL, err);
 }
 
 /* ---- opening ---- */

@@ -49,6 +49,10 @@ extern const NlpImage *nlp_image_plan_header(const NlpImagePlan *plan);	/* what 
 extern NlpStatus nlp_image_build(NlpImagePlan *plan, const NlpSource *src, const NlpEnv *env,
 								 void *block, volatile uint64_t *done, NlpError *err);
 
+/* Read and check all tensor data as build does (scales and values that are not finite
+ * are refused), keeping none of it. Cancellable. */
+extern NlpStatus nlp_image_verify(NlpImagePlan *plan, const NlpSource *src, const NlpEnv *env, NlpError *err);
+
 /* Check magic, abi and bounds of a finished block; keeps nothing. */
 extern NlpStatus nlp_image_check(const void *block, uint64_t bytes, NlpError *err);
 
