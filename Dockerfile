@@ -5,14 +5,14 @@
 # pg_nlp.shared_memory_size: the models resident at one time must fit.
 FROM postgres:15-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
-	gcc libc6-dev make libpcre2-dev libutf8proc-dev libjansson-dev postgresql-server-dev-15 \
+	gcc libc6-dev make libutf8proc-dev libjansson-dev postgresql-server-dev-15 \
 	&& rm -rf /var/lib/apt/lists/*
 COPY . /src
 RUN make -C /src -j"$(nproc)" PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config \
 	&& make -C /src install PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config DESTDIR=/out
 
 FROM postgres:15-bookworm
-RUN apt-get update && apt-get install -y --no-install-recommends libpcre2-8-0 libutf8proc2 libjansson4 \
+RUN apt-get update && apt-get install -y --no-install-recommends libutf8proc2 libjansson4 \
 	&& rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/ /
 CMD ["postgres", "-c", "shared_preload_libraries=pg_nlp", "-c", "pg_nlp.shared_memory_size=1GB"]

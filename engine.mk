@@ -13,7 +13,7 @@ ENGINE_CFLAGS := -std=gnu11 -O3 -g -fPIC -Wall -Wextra -Wno-unused-parameter \
 # minutes to compile under UBSAN, and no stranger's byte reaches them unchecked.
 KERNEL_EXTRA ?= $(ENGINE_EXTRA)
 extra_flags = $(if $(findstring src/engine/kernel/,$1),$(KERNEL_EXTRA),$(ENGINE_EXTRA))
-ENGINE_LIBS := -lpcre2-8 -lutf8proc -ljansson -lpthread -lm
+ENGINE_LIBS := -lutf8proc -ljansson -lpthread -lm
 
 ARCH := $(shell uname -m)
 ifeq ($(ARCH),x86_64)

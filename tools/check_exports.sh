@@ -12,7 +12,7 @@ if ! extra=$(comm -23 "$work/have" "$work/named" | grep -v '^pg_nlp_.*_main$'); 
 missing=$(comm -13 "$work/have" "$work/named")
 # Symbols of shared libraries carry a version or a prefix of theirs; the rest is the server's.
 nm -D --defined-only "$postgres" | awk '{ print $NF }' | sed 's/@.*//' | sort -u > "$work/server"
-nm -D --undefined-only "$lib" | awk '$(NF - 1) == "U" { print $NF }' | grep -v -E '@|^(pcre2_|utf8proc_|json_)' | sort -u > "$work/wanted"
+nm -D --undefined-only "$lib" | awk '$(NF - 1) == "U" { print $NF }' | grep -v -E '@|^(utf8proc_|json_)' | sort -u > "$work/wanted"
 unknown=
 if [ -s "$work/server" ]; then unknown=$(comm -13 "$work/server" "$work/wanted"); fi
 [ -z "$unknown" ] || { echo "wanted, and nobody has it:"; echo "$unknown"; }

@@ -12,7 +12,7 @@ nlp_var_init
 
 mode=${1:-run}
 san="-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
-libs="-lpcre2-8 -lutf8proc -ljansson -lpthread -lm"
+libs="-lutf8proc -ljansson -lpthread -lm"
 targets=$(ls test/fuzz/*_fuzz.c 2>/dev/null || true)
 [ -n "$targets" ] || die "no fuzz target in test/fuzz"
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:max_allocation_size_mb=2048

@@ -54,7 +54,7 @@ need_packages()
 		{ tail -n 20 "$NLP_VAR/apt.log" >&2; die "apt-get failed; the whole log is $NLP_VAR/apt.log"; }
 }
 
-NLP_BUILD_PACKAGES="postgresql-15 postgresql-client-15 postgresql-server-dev-15 gcc libc6-dev make pkg-config libpcre2-dev libutf8proc-dev libjansson-dev"
+NLP_BUILD_PACKAGES="postgresql-15 postgresql-client-15 postgresql-server-dev-15 gcc libc6-dev make pkg-config libutf8proc-dev libjansson-dev"
 NLP_MODEL_PACKAGES="python3 python3-pip unzip ca-certificates"
 NLP_TEST_PACKAGES="perl libipc-run-perl util-linux procps binutils"
 
