@@ -367,6 +367,23 @@ DROP TABLE uses_type;
 SELECT nlp.drop_model('tiny_type');
 SELECT count(*) FROM nlp.models WHERE name = 'tiny_type';
 
+---- a model for each language
+SET ROLE regress_nlp_maker;
+SELECT nlp.load_model('tiny_zh', :'tiny2');
+SET pg_nlp.generation_model = 'en=tiny,zh=tiny_zh';
+SELECT generate('the dog', options => '{"max_tokens": 6, "ignore_eos": true}') = generate('the dog', 'tiny', '{"max_tokens": 6, "ignore_eos": true}') AS english,
+	generate('数据库', options => '{"max_tokens": 6, "ignore_eos": true}') = generate('数据库', 'tiny_zh', '{"max_tokens": 6, "ignore_eos": true}') AS chinese;
+SELECT calls AS zh_calls FROM nlp.model_stats WHERE model = 'tiny_zh' \gset
+SELECT generate(ARRAY['the dog', '数据库', NULL, 'the dog'], options => '{"max_tokens": 6, "ignore_eos": true}') =
+	ARRAY[generate('the dog', 'tiny', '{"max_tokens": 6, "ignore_eos": true}'), generate('数据库', 'tiny_zh', '{"max_tokens": 6, "ignore_eos": true}'), NULL,
+		generate('the dog', 'tiny', '{"max_tokens": 6, "ignore_eos": true}')] AS each_row_its_model;
+SELECT calls - :zh_calls AS zh_calls, "rows" FROM nlp.model_stats WHERE model = 'tiny_zh';
+SET pg_nlp.generation_model = 'en=tiny,zh';
+SELECT generate('the dog');
+RESET pg_nlp.generation_model;
+SELECT nlp.drop_model('tiny_zh');
+RESET ROLE;
+
 ---- DROP OWNED takes the models with it
 DROP VIEW own;
 DROP TABLE file;

@@ -147,14 +147,50 @@ named_model(const char *name, bool by_setting, uint32 task, Snapshot snapshot, P
 				 errhint("nlp.models lists the models.")));
 }
 
+/* The model a setting of the form "en=a,zh=b" names for a language, or the first one it
+ * names; a setting without "=" is one name. Palloc'ed. */
+static char *
+name_for_language(const char *value, uint32 task, const char *language)
+{
+	char	   *first = NULL;
+	char	   *match = NULL;
+	const char *setting;
+
+	if (strchr(value, '=') == NULL)
+		return pstrdup(value);
+	for (const char *at = value; *at;)
+	{
+		size_t		len = strcspn(at, ",");
+		const char *equal = memchr(at, '=', len);
+		char	   *name;
+
+		if (equal == NULL || equal == at || equal + 1 == at + len)
+		{
+			(void) pg_nlp_default_model(task, &setting);
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("invalid value for setting \"%s\"", setting),
+					 errhint("Give one model's name, or a name for each language: en=name,zh=name.")));
+		}
+		name = pnstrdup(equal + 1, at + len - equal - 1);
+		if (language && strlen(language) == (size_t) (equal - at) && memcmp(language, at, equal - at) == 0)
+			match = name;
+		if (first == NULL)
+			first = name;
+		at += len + (at[len] == ',');
+	}
+	return match ? match : first;
+}
+
 /* Find and lock the model. */
 static void
-resolve(FunctionCallInfo fcinfo, uint32 task, const text *model_name, PgNlpModelRow *row)
+resolve(FunctionCallInfo fcinfo, uint32 task, const text *model_name, const char *language, PgNlpModelRow *row)
 {
 	Snapshot	snapshot = pg_nlp_statement_snapshot();
 	NameMemo   *memo = fcinfo ? fcinfo->flinfo->fn_extra : NULL;
 	NameMemo	now;
-	char	   *name = model_name ? text_to_cstring(model_name) : pstrdup(pg_nlp_default_model(task, NULL));
+	char	   *name = model_name ? text_to_cstring(model_name) :
+		name_for_language(pg_nlp_default_model(task, NULL), task, language);
 
 	memset(&now, 0, offsetof(NameMemo, row));
 	snapshot_key(snapshot, &now.snapshot);
@@ -267,14 +303,14 @@ new_call(const char *verb)
 }
 
 PgNlpCall *
-pg_nlp_call_begin(FunctionCallInfo fcinfo, const char *verb, uint32 task, const text *model_name, bool gate)
+pg_nlp_call_begin(FunctionCallInfo fcinfo, const char *verb, uint32 task, const text *model_name, const char *language, bool gate)
 {
 	PgNlpModelRow row;
 	PgNlpCall  *call;
 	PgNlpCallPrivate *p;
 
 	(void) pg_nlp_shared();		/* or the reason why not, first */
-	resolve(fcinfo, task, model_name, &row);
+	resolve(fcinfo, task, model_name, language, &row);
 	check_right(&row);
 	call = new_call(verb);
 	p = call->priv;

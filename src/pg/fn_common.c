@@ -14,6 +14,7 @@
 #include "utils/snapmgr.h"
 
 #include "fn_common.h"
+#include "task/summary.h"
 
 #define MAX_KEPT_ARGS 6
 #define MAX_KEPT_BYTES (8 * 1024 * 1024)	/* for a query; more is not kept */
@@ -289,22 +290,71 @@ is_greedy(const PgNlpVerb *verb)
 	return (verb->keys & OPT_TEMPERATURE) == 0;
 }
 
+const char *
+pg_nlp_language(Datum value)
+{
+	struct varlena *v = PG_DETOAST_DATUM_PACKED(value);
+	const char *utf8;
+	size_t		len;
+
+	/* A jsonb holds its strings as they are, between bytes that are no letters. */
+	if (pg_nlp_to_utf8(VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v), &utf8, &len, NULL) != NLP_OK)
+	{
+		utf8 = VARDATA_ANY(v);
+		len = VARSIZE_ANY_EXHDR(v);
+	}
+	return nlp_summary_is_chinese(utf8, len) ? "zh" : "en";
+}
+
+/* Run the rows of one language, or all of them. */
+static void
+run_language(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpRun run, const PgNlpOptions *options,
+			 PgNlpRow *rows, const Datum *values, int n, const char *language)
+{
+	bool	   *other = palloc0(n * sizeof(bool));
+	int			work = 0;
+	PgNlpCall  *call;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (rows[i].skip)
+			continue;
+		other[i] = language && strcmp(pg_nlp_language(values[i]), language) != 0;
+		rows[i].skip = other[i];
+		work += !other[i];
+	}
+	if (work > 0)
+	{
+		call = pg_nlp_call_begin(pg_nlp_lookup(fcinfo), verb->name, verb->task, pg_nlp_arg_text(fcinfo, 1),
+								 language, true);
+		run(call, options, rows, values, n);
+		pg_nlp_call_end(call);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		if (other[i])
+			rows[i].skip = false;
+	}
+	pfree(other);
+}
+
 static void
 answer(FunctionCallInfo fcinfo, const PgNlpVerb *verb, PgNlpRun run, PgNlpRow *rows, const Datum *values, int n)
 {
 	PgNlpOptions options;
-	PgNlpCall  *call;
-	int			work = 0;
 
 	/* Options are checked also when there is nothing to do. */
 	pg_nlp_options(verb, pg_nlp_arg_jsonb(fcinfo, 2), &options);
-	for (int i = 0; i < n; i++)
-		work += !rows[i].skip;
-	if (work == 0)
-		return;
-	call = pg_nlp_call_begin(pg_nlp_lookup(fcinfo), verb->name, verb->task, pg_nlp_arg_text(fcinfo, 1), true);
-	run(call, &options, rows, values, n);
-	pg_nlp_call_end(call);
+	if (PG_ARGISNULL(1) && strchr(pg_nlp_default_model(verb->task, NULL), '='))
+	{
+		/* A model for each language: two batches. */
+		run_language(fcinfo, verb, run, &options, rows, values, n, "en");
+		for (int i = 0; i < n; i++)
+			rows[i].skip = rows[i].skip || rows[i].answer != NULL;
+		run_language(fcinfo, verb, run, &options, rows, values, n, "zh");
+	}
+	else
+		run_language(fcinfo, verb, run, &options, rows, values, n, NULL);
 }
 
 Datum

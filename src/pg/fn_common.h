@@ -32,6 +32,8 @@ extern void pg_nlp_remember(FunctionCallInfo fcinfo, uint32 task, Datum result, 
 /* ---- texts ----
  *
  * Errors are values, so that on_error => null needs no subtransaction. */
+/* "zh" when the text (or the jsonb, by its strings) is mainly Chinese, else "en". */
+extern const char *pg_nlp_language(Datum value);
 /* *utf8 is s itself or a palloc'ed copy; not NUL-terminated. NLP_ETEXT with the offset. */
 extern NlpStatus pg_nlp_to_utf8(const char *s, size_t len, const char **utf8, size_t *utf8_len, NlpError *err);
 /* A palloc'ed text in the database's encoding. NLP_ETEXT when it cannot hold the

@@ -102,7 +102,8 @@ pg_nlp_next_tokens(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("k must be at least 1 and at most %d", MAX_NEXT_TOKENS)));
-	call = pg_nlp_call_begin(NULL, verb->name, verb->task, pg_nlp_arg_text(fcinfo, 2), true);
+	call = pg_nlp_call_begin(NULL, verb->name, verb->task, pg_nlp_arg_text(fcinfo, 2),
+							 pg_nlp_language(PG_GETARG_DATUM(0)), true);
 	k = Min(k, (int) call->model->image->hparams.n_vocab);
 	ids = palloc(k * sizeof(int32));
 	probs = palloc(k * sizeof(float));
@@ -138,7 +139,8 @@ pg_nlp_perplexity(PG_FUNCTION_ARGS)
 		return result;
 	}
 	pg_nlp_options(verb, pg_nlp_arg_jsonb(fcinfo, 2), &options);
-	call = pg_nlp_call_begin(pg_nlp_lookup(fcinfo), verb->name, verb->task, pg_nlp_arg_text(fcinfo, 1), true);
+	call = pg_nlp_call_begin(pg_nlp_lookup(fcinfo), verb->name, verb->task, pg_nlp_arg_text(fcinfo, 1),
+							 pg_nlp_language(PG_GETARG_DATUM(0)), true);
 	encode_input(fcinfo, call, &options, &row);
 	result = (Datum) 0;
 	if (!row.skip && row.prompt.n < 2)

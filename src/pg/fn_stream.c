@@ -53,7 +53,7 @@ open_stream(FunctionCallInfo fcinfo, Stream *st)
 	if (prompt == NULL)
 		return;
 	st->call = pg_nlp_call_begin(NULL, stream_verb.name, stream_verb.task,
-								 pg_nlp_arg_text(fcinfo, 1), true);
+								 pg_nlp_arg_text(fcinfo, 1), pg_nlp_language(PointerGetDatum(prompt)), true);
 	if (pg_nlp_to_utf8(VARDATA_ANY(prompt), VARSIZE_ANY_EXHDR(prompt), &utf8, &len, &st->call->err) != NLP_OK)
 		pg_nlp_row_error(&st->row, &st->options, &st->call->err);
 	else

@@ -55,7 +55,8 @@ run_encode(FunctionCallInfo fcinfo, const PgNlpVerb *verb, Finish finish)
 	}
 	pg_nlp_options(verb, pg_nlp_arg_jsonb(fcinfo, 2), &w.options);
 	input = PG_GETARG_TEXT_PP(0);
-	w.call = pg_nlp_call_begin(pg_nlp_lookup(fcinfo), verb->name, verb->task, pg_nlp_arg_text(fcinfo, 1), false);
+	w.call = pg_nlp_call_begin(pg_nlp_lookup(fcinfo), verb->name, verb->task, pg_nlp_arg_text(fcinfo, 1),
+							   pg_nlp_language(PointerGetDatum(input)), false);
 	if (pg_nlp_to_utf8(VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input), &utf8, &len, &w.call->err) != NLP_OK ||
 		nlp_encode(w.call->model->coder, &w.call->env, utf8, len,
 				   (w.options.special ? NLP_ENCODE_SPECIAL : 0) | (w.options.bos ? 0 : NLP_ENCODE_NO_BOS),
@@ -196,7 +197,7 @@ pg_nlp_detokenize(PG_FUNCTION_ARGS)
 		return result;
 	}
 	pg_nlp_options(verb, pg_nlp_arg_jsonb(fcinfo, 2), &w.options);
-	w.call = pg_nlp_call_begin(pg_nlp_lookup(fcinfo), verb->name, verb->task, pg_nlp_arg_text(fcinfo, 1), false);
+	w.call = pg_nlp_call_begin(pg_nlp_lookup(fcinfo), verb->name, verb->task, pg_nlp_arg_text(fcinfo, 1), NULL, false);
 	tok = nlp_image_tokenizer(w.call->model->image);
 	nlp_buf_init(&bytes, w.call->env.alloc);
 	if (read_ids(PG_GETARG_ARRAYTYPE_P(0), tok, &ids, &n, &w.call->err) != NLP_OK ||

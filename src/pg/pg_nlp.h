@@ -56,9 +56,10 @@ typedef struct PgNlpCall
 /* fcinfo: where the name lookup is remembered (fn_extra, which must be NULL or what an
  * earlier call left there; fcinfo NULL: not remembered); verb: as shown in
  * nlp.activity; model_name: NULL or text. gate false: do not wait under
- * max_active (tokenizer-only verbs). */
+ * max_active (tokenizer-only verbs). language: of the text, for settings that name a
+ * model for each ("en=a,zh=b"); NULL: the first one named. */
 extern PgNlpCall *pg_nlp_call_begin(FunctionCallInfo fcinfo, const char *verb, uint32 task,
-									const text *model_name, bool gate);
+									const text *model_name, const char *language, bool gate);
 extern void pg_nlp_call_end(PgNlpCall *call);
 /* Live figures for nlp.activity and nlp.model_stats; cheap, call once a step. */
 extern void pg_nlp_call_progress(PgNlpCall *call, const NlpDecoderStats *stats, uint64 rows_done);
