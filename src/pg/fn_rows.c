@@ -102,7 +102,7 @@ static size_t
 bytes_wanted(const PgNlpCall *call, const NlpDecoderConfig *config, int threads, const size_t *lengths, int n)
 {
 	size_t		bytes = nlp_decoder_bytes(call->model, config, threads);	/* every sequence as long as the longest */
-	size_t		page = nlp_kv_page_bytes(&call->model->image->hparams);
+	size_t		page = nlp_kv_page_bytes(nlp_hparams_kv(&call->model->image->hparams));
 
 	for (int i = 0; i < config->max_seqs && i < n; i++)
 		bytes -= (pages_of(lengths[0]) - pages_of(lengths[i])) * page;
@@ -122,7 +122,7 @@ NlpDecoder *
 pg_nlp_open_decoder(PgNlpCall *call, size_t *lengths, int n)
 {
 	size_t		n_ctx = call->model->image->hparams.n_ctx;
-	size_t		page = nlp_kv_page_bytes(&call->model->image->hparams);
+	size_t		page = nlp_kv_page_bytes(nlp_hparams_kv(&call->model->image->hparams));
 	int			threads = nlp_pool_size(call->env.pool);
 	NlpDecoderConfig config = {0};
 	size_t		available,

@@ -59,7 +59,7 @@ last_logits(EngineModel *m, const int32_t *ids, int n, Run how, float *out)
 
 	if (how.threads > 1)
 		engine_must(nlp_pool_new(how.threads, &env.pool, &err), &err);
-	engine_must(nlp_kv_new(&im->hparams, how.rows * 16, how.rows, env.alloc, &kv, &err), &err);
+	engine_must(nlp_kv_new(nlp_hparams_kv(&im->hparams), how.rows * 16, how.rows, env.alloc, &kv, &err), &err);
 	engine_must(nlp_exec_new(&m->model->step, nlp_image_weights(im), im, kv, cap, how.rows, 512, &env, &ex, &err), &err);
 	nlp_exec_poison(ex, how.poison);
 	for (int fed = 0; fed < n; step++)

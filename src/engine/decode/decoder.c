@@ -113,7 +113,7 @@ pool_pages(const NlpModel *m, const NlpDecoderConfig *c, int threads)
 {
 	int64_t		all = (int64_t) c->max_seqs * pages_for((size_t) c->max_positions);
 	size_t		fixed = fixed_bytes(m, c, threads);
-	size_t		page = nlp_kv_page_bytes(&m->image->hparams);
+	size_t		page = nlp_kv_page_bytes(nlp_hparams_kv(&m->image->hparams));
 
 	if (c->memory_bytes)
 	{
@@ -133,7 +133,7 @@ nlp_decoder_bytes(const NlpModel *m, const NlpDecoderConfig *config, int threads
 	size_t		pages;
 
 	if (fixed == SIZE_MAX ||
-		!nlp_mul_size((size_t) pool_pages(m, &c, threads), nlp_kv_page_bytes(&m->image->hparams), &pages) ||
+		!nlp_mul_size((size_t) pool_pages(m, &c, threads), nlp_kv_page_bytes(nlp_hparams_kv(&m->image->hparams)), &pages) ||
 		!nlp_add_size(fixed, pages, &fixed))
 		return SIZE_MAX;
 	return fixed;
@@ -153,7 +153,7 @@ open_parts(NlpDecoder *d, NlpError *err)
 
 	d->total_pages = d->free_pages = pool_pages(m, c, threads);
 	if (d->total_pages < 1)
-		return nlp_no_memory(err, nlp_kv_page_bytes(&m->image->hparams), "keys and values");
+		return nlp_no_memory(err, nlp_kv_page_bytes(nlp_hparams_kv(&m->image->hparams)), "keys and values");
 	d->ids = nlp_alloc(alloc, chunk * 4 * sizeof(int32_t));
 	d->active = nlp_alloc_zero(alloc, seqs * sizeof(Row *));
 	d->output_row = nlp_alloc_zero(alloc, seqs * sizeof(Row *));
@@ -164,7 +164,7 @@ open_parts(NlpDecoder *d, NlpError *err)
 	d->positions = d->ids + chunk;
 	d->seqs = d->positions + chunk;
 	d->outputs = d->seqs + chunk;
-	NLP_TRY(nlp_kv_new(&m->image->hparams, d->total_pages, c->max_seqs, alloc, &d->kv, err));
+	NLP_TRY(nlp_kv_new(nlp_hparams_kv(&m->image->hparams), d->total_pages, c->max_seqs, alloc, &d->kv, err));
 	return nlp_exec_new(&m->step, nlp_image_weights(m->image), m->image, d->kv, c->chunk_tokens,
 						c->max_seqs, c->max_positions, &d->env, &d->exec, err);
 }
@@ -338,7 +338,7 @@ fill_row(NlpDecoder *d, Row *r, const int32_t *ids, size_t n, size_t keep, const
 	r->sampling = o->sampling;
 	if (r->pages > d->total_pages)
 	{
-		nlp_no_memory(err, (size_t) r->pages * nlp_kv_page_bytes(&d->model->image->hparams), "keys and values");
+		nlp_no_memory(err, (size_t) r->pages * nlp_kv_page_bytes(nlp_hparams_kv(&d->model->image->hparams)), "keys and values");
 		nlp_hint(err, "Raise pg_nlp.compute_memory, or lower max_tokens.");
 		return NLP_ENOMEM;
 	}

@@ -41,7 +41,7 @@ open_scorer(Scorer *s, const NlpModel *m, const NlpEnv *env, size_t n, int chunk
 	s->lists = nlp_alloc(env->alloc, (size_t) s->chunk * 3 * sizeof(int32_t));
 	if (!s->lists)
 		return nlp_no_memory(err, (size_t) s->chunk * 3 * sizeof(int32_t), "scoring");
-	NLP_TRY(nlp_kv_new(h, pages, 1, env->alloc, &s->kv, err));
+	NLP_TRY(nlp_kv_new(nlp_hparams_kv(h), pages, 1, env->alloc, &s->kv, err));
 	return nlp_exec_new(&m->step, nlp_image_weights(m->image), m->image, s->kv, s->chunk,
 						outputs < s->chunk ? outputs : s->chunk, (int) n, env, &s->exec, err);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "kernel/rowwise.h"
+#include "state/kv.h"
 
 typedef struct NlpHparams
 {
@@ -33,5 +34,12 @@ typedef struct NlpHparams
 	uint32_t	window_pattern; /* every Nth layer is global; 0: all layers use window; 1: none */
 	uint32_t	activation;		/* NlpActivation */
 } NlpHparams;
+
+/* What the keys and values of a position look like. */
+static inline NlpKvShape
+nlp_hparams_kv(const NlpHparams *h)
+{
+	return (NlpKvShape) {(int) h->n_layer, (int) h->n_head_kv, (int) h->head_dim};
+}
 
 #endif

@@ -31,13 +31,13 @@ struct NlpKv
 };
 
 size_t
-nlp_kv_page_bytes(const NlpHparams *h)
+nlp_kv_page_bytes(NlpKvShape shape)
 {
-	return h->n_layer * nlp_kv_layer_bytes((int) h->n_head_kv, (int) h->head_dim);
+	return (size_t) shape.layers * nlp_kv_layer_bytes(shape.kv_heads, shape.head_dim);
 }
 
 NlpStatus
-nlp_kv_new(const NlpHparams *h, int n_pages, int max_seqs, const NlpAlloc *alloc, NlpKv **out, NlpError *err)
+nlp_kv_new(NlpKvShape shape, int n_pages, int max_seqs, const NlpAlloc *alloc, NlpKv **out, NlpError *err)
 {
 	NlpKv	   *kv = nlp_alloc_zero(alloc, sizeof(*kv));
 	size_t		pages = (size_t) n_pages;
@@ -46,11 +46,11 @@ nlp_kv_new(const NlpHparams *h, int n_pages, int max_seqs, const NlpAlloc *alloc
 	if (!kv)
 		return nlp_no_memory(err, sizeof(*kv), "sequence state");
 	kv->alloc = alloc;
-	kv->n_layer = (int) h->n_layer;
+	kv->n_layer = shape.layers;
 	kv->max_seqs = max_seqs;
 	kv->max_pages = n_pages;
-	kv->layer_bytes = nlp_kv_layer_bytes((int) h->n_head_kv, (int) h->head_dim);
-	kv->page_bytes = nlp_kv_page_bytes(h);
+	kv->layer_bytes = nlp_kv_layer_bytes(shape.kv_heads, shape.head_dim);
+	kv->page_bytes = nlp_kv_page_bytes(shape);
 	kv->page = nlp_alloc_zero(alloc, pages * sizeof(char *));
 	kv->refs = nlp_alloc_zero(alloc, pages * sizeof(int));
 	kv->free = nlp_alloc_zero(alloc, pages * sizeof(int));

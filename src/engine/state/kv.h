@@ -7,15 +7,21 @@
 
 #include "core/env.h"
 #include "kernel/attention.h"
-#include "model/hparams.h"
 
 typedef struct NlpKv NlpKv;
 
+typedef struct NlpKvShape
+{
+	int			layers;			/* L */
+	int			kv_heads;		/* G */
+	int			head_dim;		/* d */
+} NlpKvShape;
+
 /* n_pages pages are allocated lazily, up to the limit; max_seqs sequences. */
-extern NlpStatus nlp_kv_new(const NlpHparams *h, int n_pages, int max_seqs, const NlpAlloc *alloc,
+extern NlpStatus nlp_kv_new(NlpKvShape shape, int n_pages, int max_seqs, const NlpAlloc *alloc,
 							NlpKv **kv, NlpError *err);
 extern void nlp_kv_free(NlpKv *kv);
-extern size_t nlp_kv_page_bytes(const NlpHparams *h);
+extern size_t nlp_kv_page_bytes(NlpKvShape shape);
 extern int	nlp_kv_free_pages(const NlpKv *kv);
 
 /* Sequence numbers are 0 .. max_seqs-1. */
