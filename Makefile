@@ -92,6 +92,7 @@ $(BUILD)/pg_nlp--1.0.sql: $(SQL_SRCS) Makefile
 clean-pg:	# what depends on the server's version
 	rm -rf $(BUILD)/src/pg $(BUILD)/pg_nlp.so
 check-engine: engine-only
+	tools/check_arrows.sh
 
 check-exports: $(BUILD)/pg_nlp.so
 	tools/check_exports.sh $(BUILD)/pg_nlp.so $(BUILD)/exports.map $(bindir)/postgres

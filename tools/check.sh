@@ -68,6 +68,7 @@ run_step "fetch models" "$logs/models.log" "$NLP_TOP/tools/get_models.sh" "$MODE
 
 if part engine; then
 	run_step "engine without server headers" "$logs/engine.log" emake engine-only || true
+	run_step "rooms include what they may" "$logs/arrows.log" tools/check_arrows.sh || true
 fi
 
 if part unit; then
