@@ -170,10 +170,13 @@ if part tap; then
 		[ -n "${TAP_ONLY:-}" ] && [[ ! $t =~ $TAP_ONLY ]] && continue
 		: > "$log"
 		give "$work/tap/$t"
-		# root can give the small /dev/shm itself; others try a user namespace, in the test.
-		ns=()
-		if [[ $t == *small_shm* ]] && unshare -m sh -c 'mount -t tmpfs -o size=64m tmpfs /dev/shm' 2>/dev/null; then
-			ns=(unshare -m sh -c 'mount -t tmpfs -o size=64m,mode=1777 tmpfs /dev/shm && exec "$@"' sh)
+		# Where root may mount, each test has a /dev/shm of its own, so that it can count what is in
+		# there whoever else runs servers; and a small one where it asks for that. (Others try a user
+		# namespace in the test that needs it.)
+		ns=() shm=mode=1777
+		[[ $t != *small_shm* ]] || shm=$shm,size=64m
+		if unshare -m sh -c "mount -t tmpfs -o $shm tmpfs /dev/shm" 2>/dev/null; then
+			ns=(unshare -m sh -c "mount -t tmpfs -o $shm tmpfs /dev/shm && exec \"\$@\"" sh)
 		fi
 		as_server_in "${ns[@]}" -- env PATH="$NLP_BIN:$PATH" PG_REGRESS="$regress_dir/regress/pg_regress" PG_TEST_TIMEOUT_DEFAULT=120 \
 			TESTDIR="$work/tap/$t" TESTLOGDIR="$work/tap/$t/log" TESTDATADIR="$work/tap/$t/data" \
