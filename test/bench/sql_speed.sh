@@ -5,7 +5,8 @@
 #   llama-batched-bench; the first call of a new connection beside its second; pgbench's
 #   latency while 50 sessions ask for long answers, with and without pg_nlp.max_active.
 # Each figure is the median of several; ratios above 1 are in our favour. Runs on a private
-# server; BENCH_THREADS (default "1 2") names the thread counts.
+# server; BENCH_THREADS (default "1 2") names the thread counts, none when empty. For huge pages
+# reserve them first: echo 420 > /proc/sys/vm/nr_hugepages.
 . "$(dirname "$0")/../../tools/lib.sh"
 model=${1:?usage: sql_speed.sh MODEL PEER_BIN} peer=${2:?usage: sql_speed.sh MODEL PEER_BIN}
 nlp_var_init
@@ -17,7 +18,7 @@ rm -rf "$dir/data"
 server_init "$dir" <<CONF
 shared_preload_libraries = 'pg_nlp'
 pg_nlp.shared_memory_size = '512MB'
-huge_pages = try
+huge_pages = ${BENCH_HUGE_PAGES:-try}
 max_connections = 120
 fsync = off
 CONF
@@ -41,7 +42,7 @@ bench_of() { "$peer/llama-bench" -m "$model" -t "$1" -r 3 -o csv "${@:2}" 2>/dev
 
 words=$(q -c "SELECT n FROM generate_series(380, 520) n WHERE token_count(repeat('word ', n), options => '{\"bos\": true}') = 512 LIMIT 1")
 words=${words:-512}
-for t in ${BENCH_THREADS:-1 2}; do
+for t in ${BENCH_THREADS-1 2}; do
 	set_t="SET pg_nlp.threads = $t"
 	# decode: the difference of two lengths, so that prompt and statement cost cancel out
 	long=$(ms_of "SELECT length(generate('Once upon a time', options => '{\"max_tokens\": 160, \"ignore_eos\": true}'))" "$set_t;")
@@ -66,6 +67,7 @@ for f in token generate; do
 	printf '%-44s first call %.2f ms, over a warm one by %.2f ms (median of 60 connections)\n' "$f" "$(cut -d' ' -f1 "$dir/cold_$f" | median)" "$(cut -d' ' -f2 "$dir/cold_$f" | median)"
 done
 
+[ -z "${BENCH_COLD_ONLY:-}" ] || exit 0
 say "pgbench (select only, one client) beside 50 sessions that generate"
 "$NLP_BIN/pgbench" -i -s 5 -q >/dev/null 2>&1
 latency() { "$NLP_BIN/pgbench" -n -S -c 1 -T 6 2>/dev/null | awk '/latency average/ { print $4 }'; }

@@ -42,7 +42,7 @@ sub new_node
 restart_after_crash = on
 fsync = off
 shared_buffers = 32MB
-max_connections = 60
+max_connections = 100
 max_wal_size = 2GB
 CONF
 	$node->append_conf('postgresql.conf',
