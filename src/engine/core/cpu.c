@@ -14,16 +14,19 @@ static int	current = -1;
 
 #if defined(__x86_64__)
 /* Half-precision conversion: leaf 1, ecx bit 29. (clang 14's __builtin_cpu_supports
- * does not know the name.) */
+ * does not know the name.) Asked once: under a hypervisor cpuid costs microseconds. */
 static bool
 has_f16c(void)
 {
+	static int	known = -1;
 	unsigned	a,
 				b,
 				c,
 				d;
 
-	return __get_cpuid(1, &a, &b, &c, &d) && (c & (1u << 29));
+	if (known < 0)
+		known = __get_cpuid(1, &a, &b, &c, &d) && (c & (1u << 29));
+	return known;
 }
 #endif
 
