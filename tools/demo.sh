@@ -29,9 +29,9 @@ fi
 server_init "$demo_dir" <<CONF
 shared_preload_libraries = 'pg_nlp'
 pg_nlp.shared_memory_size = '512MB'
-pg_nlp.threads = $(n=$(nproc); echo $((n > 4 ? 4 : n)))
 huge_pages = try
 max_connections = 100
+max_prepared_transactions = 10
 CONF
 if server_running "$demo_dir"; then
 	say "the server is running in $demo_dir"
@@ -67,6 +67,7 @@ else
 fi
 WRAP
 chmod 755 "$wrappers" "$wrappers/psql" "$wrappers/stop"
+cores=$(nproc)
 psql=("$wrappers/psql" -X -q -v ON_ERROR_STOP=1)
 
 if [ "$("${psql[@]}" -d postgres -Atc "SELECT count(*) FROM pg_database WHERE datname = 'demo'")" = 0 ]; then
@@ -79,6 +80,7 @@ if [ -f "$demo_dir/.sql_built" ] && [ "$(cat "$demo_dir/.sql_built")" != "$sql_b
 	"${psql[@]}" -d postgres -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'demo'" >/dev/null
 	"${psql[@]}" -d postgres -c "ALTER DATABASE demo RENAME TO $kept" -c "CREATE DATABASE demo"
 fi
+"${psql[@]}" -c "ALTER DATABASE demo SET pg_nlp.threads = $((cores > 4 ? 4 : cores))"
 "${psql[@]}" -c "SET client_min_messages = warning; CREATE EXTENSION IF NOT EXISTS pg_nlp"
 echo "$sql_built" > "$demo_dir/.sql_built"
 

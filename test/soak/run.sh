@@ -21,8 +21,8 @@ step "memory of 64 sessions" env TAP_ONLY=005 TEST_TIMEOUT=20000 NLP_SESSIONS=64
 
 say "unit programs under ASAN and UBSAN"
 san="-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
-make -f engine.mk -s -j"$(nproc)" BUILD="$NLP_BUILD/asan" ENGINE_EXTRA="$san" unit
-for u in "$NLP_BUILD"/asan/unit/*_test; do
+make -f engine.mk -s -j"$(nproc)" BUILD="$NLP_BUILD/asan-all" ENGINE_EXTRA="$san" unit
+for u in "$NLP_BUILD"/asan-all/unit/*_test; do
 	"$u" > "$u.log" 2>&1 || { tail -n 20 "$u.log"; failed+=("$u"); }
 	tail -n 1 "$u.log"
 done
