@@ -43,7 +43,13 @@ my @deck = map { my $k = $_; ($k) x $k->[0] } @kinds;
 my @slots = map { { s => session($node), busy => 0 } } 1 .. 8;
 my $keeper = session($node);
 sub own_kb { my ($pid) = @_; my $kb = 0; for (split /\n/, slurp_file("/proc/$pid/smaps_rollup")) { $kb += $1 if /^Anonymous:\s+(\d+)/; } return $kb; }
-$keeper->query(NlpTest::GREEDY_SQL) for 1 .. 5;
+# Everything it will do it has done before it is measured: others evict the model, and then
+# a call of its own builds the image, with its file's tables in memory for a while.
+for (1 .. 3)
+{
+	$keeper->query("SELECT nlp.evict('smollm2')");
+	$keeper->query(NlpTest::GREEDY_SQL) for 1 .. 3;
+}
 my $kb0 = own_kb($keeper->pid);
 my (%count, $wrong, $lost, $answers) = ();
 ($wrong, $lost, $answers) = (0, 0, 0);
