@@ -10,9 +10,10 @@ state: kernel tensor core
 graph: state kernel tensor core
 format: tensor core
 token: format core
-model: state graph kernel token format tensor core
+wordvec: token format kernel tensor core
+model: state wordvec graph kernel token format tensor core
 decode: model state graph kernel token format tensor core
-task: decode model token format core'
+task: decode model wordvec token format core'
 bad=0
 for room in */; do
 	room=${room%/}

@@ -32,6 +32,8 @@ char	   *pg_nlp_generation_model;
 bool		pg_nlp_exiting;
 
 static char *embedding_model;
+static char *word_vectors_model;
+static char *segmentation_model;
 static char *tokenizer_model;
 static int	shared_memory_mb = -1;	/* cap of resident images */
 static int	slab_mb = 0;		/* pg_nlp.shared_memory_size */
@@ -285,20 +287,36 @@ show_huge_pages(void)
 	return attached->slab_page > 4096 ? "on" : "off";
 }
 
+/* The settings that name a task's default model; the first one that has a value counts. */
+static const struct
+{
+	uint32		task;
+	char	  **value;
+	const char *setting;
+}			default_models[] = {
+	{NLP_TASK_TOKENIZER, &tokenizer_model, "pg_nlp.tokenizer_model"},
+	{NLP_TASK_TOKENIZER | NLP_TASK_GENERATION, &pg_nlp_generation_model, "pg_nlp.generation_model"},
+	{NLP_TASK_WORD_VECTORS, &word_vectors_model, "pg_nlp.word_vectors_model"},
+	{NLP_TASK_SEGMENTATION, &segmentation_model, "pg_nlp.segmentation_model"},
+};
+
 const char *
 pg_nlp_default_model(uint32 task, const char **setting)
 {
-	const char *name = "pg_nlp.generation_model";
-	const char *value = pg_nlp_generation_model;
+	const char *name = NULL;
+	const char *value = "";
 
-	if (task == NLP_TASK_TOKENIZER && tokenizer_model != NULL && tokenizer_model[0] != '\0')
+	for (int i = 0; i < lengthof(default_models) && value[0] == '\0'; i++)
 	{
-		name = "pg_nlp.tokenizer_model";
-		value = tokenizer_model;
+		if (!(default_models[i].task & task))
+			continue;
+		name = default_models[i].setting;
+		if (*default_models[i].value != NULL)
+			value = *default_models[i].value;
 	}
 	if (setting)
 		*setting = name;
-	return value ? value : "";
+	return value;
 }
 
 /* what is kept, not copied: it must be a constant. (Memory of _PG_init in the postmaster
@@ -362,6 +380,10 @@ _PG_init(void)
 						 "Model that tokenize and token_count use when none is named.");
 	define_model_setting("pg_nlp.embedding_model", &embedding_model,
 						 "Model that embeddings use when none is named.");
+	define_model_setting("pg_nlp.word_vectors_model", &word_vectors_model,
+						 "Model that word_vector, similar_words and their kin use when none is named.");
+	define_model_setting("pg_nlp.segmentation_model", &segmentation_model,
+						 "Model that segment uses when none is named.");
 	MarkGUCPrefixReserved("pg_nlp");
 	pg_nlp_store_init();
 	pg_nlp_resident_init();

@@ -69,6 +69,8 @@ static const struct
 }			task_names[] = {
 	{NLP_TASK_GENERATION, "generation"},
 	{NLP_TASK_TOKENIZER, "tokenizer"},
+	{NLP_TASK_WORD_VECTORS, "word_vectors"},
+	{NLP_TASK_SEGMENTATION, "segmentation"},
 };
 
 const char *

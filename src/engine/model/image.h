@@ -11,18 +11,27 @@
 #define NLP_MODEL_IMAGE_H
 
 #include "model/arch.h"
+#include "token/segment.h"
 #include "token/token.h"
+#include "wordvec/words.h"
 
 #define NLP_TASK_GENERATION 1u
 #define NLP_TASK_TOKENIZER 2u
+#define NLP_TASK_WORD_VECTORS 4u
+#define NLP_TASK_SEGMENTATION 8u
 /* embedding, classification, tagging, ... take the next bits */
+
+/* What an image holds beside its header: NlpImage.arch is an index into nlp_archs, or one of these. */
+#define NLP_IMAGE_TOKENIZER UINT32_MAX	/* a tokenizer only */
+#define NLP_IMAGE_WORDS (UINT32_MAX - 1)	/* an NlpWords (wordvec/words.h), no tokenizer */
+#define NLP_IMAGE_SEGMENTER (UINT32_MAX - 2)	/* an NlpSegmenter (token/segment.h), no tokenizer */
 
 typedef struct NlpImage
 {
 	char		magic[8];		/* "NLPIMG1" */
 	uint64_t	abi_hash;		/* layout version of this build; another build's image is refused */
 	uint64_t	bytes;			/* whole block */
-	uint32_t	arch;			/* index into nlp_archs; UINT32_MAX: tokenizer only */
+	uint32_t	arch;			/* index into nlp_archs, or NLP_IMAGE_* */
 	uint32_t	tasks;			/* NLP_TASK_* */
 	NlpHparams	hparams;
 	uint64_t	parameters;		/* weights counted once */
@@ -33,6 +42,8 @@ typedef struct NlpImage
 	uint64_t	tokenizer_bytes;
 	uint64_t	template_offset;	/* chat template, NUL-terminated; 0: none */
 	uint64_t	template_bytes; /* without the NUL */
+	uint64_t	table_offset;	/* NlpWords or NlpSegmenter; 0: none */
+	uint64_t	table_bytes;
 	char		name[64];		/* general.architecture */
 } NlpImage;
 
@@ -60,6 +71,30 @@ static inline const NlpWeight *
 nlp_image_weights(const NlpImage *im)
 {
 	return (const NlpWeight *) ((const char *) im + im->weights_offset);
+}
+
+static inline bool
+nlp_image_is_network(const NlpImage *im)
+{
+	return im->arch < NLP_IMAGE_SEGMENTER;
+}
+
+static inline bool
+nlp_image_has_tokenizer(const NlpImage *im)
+{
+	return nlp_image_is_network(im) || im->arch == NLP_IMAGE_TOKENIZER;
+}
+
+static inline const NlpWords *
+nlp_image_words(const NlpImage *im)
+{
+	return im->arch == NLP_IMAGE_WORDS ? (const NlpWords *) ((const char *) im + im->table_offset) : NULL;
+}
+
+static inline const NlpSegmenter *
+nlp_image_segmenter(const NlpImage *im)
+{
+	return im->arch == NLP_IMAGE_SEGMENTER ? (const NlpSegmenter *) ((const char *) im + im->table_offset) : NULL;
 }
 
 static inline const NlpTokenizer *

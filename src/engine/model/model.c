@@ -9,7 +9,7 @@ build_step(NlpModel *m, NlpError *err)
 {
 	const NlpImage *im = m->image;
 
-	if (im->arch == UINT32_MAX)
+	if (!nlp_image_is_network(im))
 		return NLP_OK;
 	nlp_archs[im->arch]->step(&im->hparams, nlp_image_weights(im), &m->step);
 	if (m->step.failed)
@@ -29,7 +29,7 @@ nlp_model_open(const NlpImage *image, const NlpAlloc *alloc, NlpModel **out, Nlp
 	m->image = image;
 	nlp_program_init(&m->step, alloc);
 	st = build_step(m, err);
-	if (st == NLP_OK)
+	if (st == NLP_OK && nlp_image_has_tokenizer(image))
 		st = nlp_coder_open(nlp_image_tokenizer(image), alloc, &m->coder, err);
 	if (st != NLP_OK)
 		nlp_model_close(m);

@@ -9,8 +9,8 @@ typedef struct NlpModel
 {
 	const NlpAlloc *alloc;
 	const NlpImage *image;		/* kept by the caller for the model's lifetime */
-	NlpProgram	step;			/* empty for a tokenizer image */
-	NlpCoder   *coder;
+	NlpProgram	step;			/* empty when the image is not a network */
+	NlpCoder   *coder;			/* NULL when the image has no tokenizer */
 } NlpModel;
 
 extern NlpStatus nlp_model_open(const NlpImage *image, const NlpAlloc *alloc, NlpModel **model, NlpError *err);
