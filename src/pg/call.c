@@ -8,7 +8,8 @@
  *
  * A call owns a memory context; its reset callback undoes everything, so an ERROR
  * anywhere is the same as pg_nlp_call_end. Leaving the server undoes calls by the
- * list of them. */
+ * list of them. A call may also stay open over the rows of a statement (words_call.c):
+ * pg_nlp_call_is_current then stands for the look-up, and looks at the right again. */
 #include "shared.h"
 
 #include "access/xact.h"
@@ -37,9 +38,12 @@ typedef struct PgNlpCallPrivate
 	PgNlpHandle *handle;
 	PgNlpActivity *activity;
 	PgNlpModelRow row;
+	struct NameMemo *found;		/* how row was found */
 	NlpDecoderStats stats;
 	uint64		rows;
-	instr_time	start;
+	bool		paused;
+	instr_time	start;			/* of the call, or since it went on */
+	instr_time	spent;			/* before that */
 } PgNlpCallPrivate;
 
 static dlist_head calls = DLIST_STATIC_INIT(calls);
@@ -182,9 +186,10 @@ name_for_language(const char *value, uint32 task, const char *language)
 	return match ? match : first;
 }
 
-/* Find and lock the model. */
+/* Find and lock the model; *found is what the answer depends on. */
 static void
-resolve(FunctionCallInfo fcinfo, uint32 task, const text *model_name, const char *language, PgNlpModelRow *row)
+resolve(FunctionCallInfo fcinfo, uint32 task, const text *model_name, const char *language, PgNlpModelRow *row,
+		NameMemo *found)
 {
 	Snapshot	snapshot = pg_nlp_statement_snapshot();
 	NameMemo   *memo = fcinfo ? fcinfo->flinfo->fn_extra : NULL;
@@ -203,6 +208,7 @@ resolve(FunctionCallInfo fcinfo, uint32 task, const text *model_name, const char
 	if (memo && memcmp(memo, &now, offsetof(NameMemo, row)) == 0)
 	{
 		*row = memo->row;
+		*found = *memo;
 		pfree(name);
 		return;
 	}
@@ -214,6 +220,7 @@ resolve(FunctionCallInfo fcinfo, uint32 task, const text *model_name, const char
 	if (!(now.row.tasks & task))	/* replaced since the snapshot */
 		cannot_do(&now.row, task);
 	*row = now.row;
+	*found = now;
 	if (fcinfo)
 	{
 		if (memo == NULL)
@@ -241,23 +248,33 @@ check_right(const PgNlpModelRow *row)
 /* ---- a call ---- */
 
 static void
+stop_clock(PgNlpCallPrivate *p)
+{
+	instr_time	now;
+
+	if (p->paused)
+		return;
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_ACCUM_DIFF(p->spent, now, p->start);
+	p->paused = true;
+}
+
+static void
 undo_call(void *arg)
 {
 	PgNlpCallPrivate *p = arg;
-	instr_time	now;
 
 	if (!p->open)
 		return;
 	p->open = false;
 	dlist_delete(&p->node);
+	stop_clock(p);
 	if (p->has_place)
 		pg_nlp_gate_leave();
 	p->has_place = false;
 	if (p->handle)
 	{
-		INSTR_TIME_SET_CURRENT(now);
-		INSTR_TIME_SUBTRACT(now, p->start);
-		pg_nlp_count_call(p->row.relation, &p->stats, p->rows, INSTR_TIME_GET_MICROSEC(now));
+		pg_nlp_count_call(p->row.relation, &p->stats, p->rows, INSTR_TIME_GET_MICROSEC(p->spent));
 		pg_nlp_release(p->handle);
 		p->handle = NULL;
 	}
@@ -306,15 +323,18 @@ PgNlpCall *
 pg_nlp_call_begin(FunctionCallInfo fcinfo, const char *verb, uint32 task, const text *model_name, const char *language, bool gate)
 {
 	PgNlpModelRow row;
+	NameMemo	found;
 	PgNlpCall  *call;
 	PgNlpCallPrivate *p;
 
 	(void) pg_nlp_shared();		/* or the reason why not, first */
-	resolve(fcinfo, task, model_name, language, &row);
+	resolve(fcinfo, task, model_name, language, &row, &found);
 	check_right(&row);
 	call = new_call(verb);
 	p = call->priv;
 	p->row = row;
+	p->found = MemoryContextAlloc(p->mcxt, sizeof(NameMemo));
+	*p->found = found;
 	p->gated = gate;
 	pg_nlp_activity_model(p->activity, row.name);
 	p->handle = pg_nlp_acquire(&row, show_loading, p);
@@ -327,6 +347,43 @@ pg_nlp_call_begin(FunctionCallInfo fcinfo, const char *verb, uint32 task, const 
 		p->holds_pool = true;
 	}
 	return call;
+}
+
+/* The name a call would look up: as resolve() takes it, without a copy when it can. */
+static bool
+asks_the_same(const NameMemo *found, const text *model_name, const char *language)
+{
+	const char *value;
+	char	   *name;
+	bool		same;
+
+	if (model_name)
+	{
+		size_t		len = VARSIZE_ANY_EXHDR(model_name);
+
+		return len > 0 && len == strlen(found->asked) && memcmp(found->asked, VARDATA_ANY(model_name), len) == 0;
+	}
+	value = pg_nlp_default_model(found->task, NULL);
+	if (strchr(value, '=') == NULL)
+		return strcmp(found->asked, value) == 0;
+	name = name_for_language(value, found->task, language);
+	same = strcmp(found->asked, name) == 0;
+	pfree(name);
+	return same;
+}
+
+bool
+pg_nlp_call_is_current(PgNlpCall *call, const text *model_name, const char *language)
+{
+	PgNlpCallPrivate *p = call->priv;
+	SnapshotKey now;
+
+	snapshot_key(pg_nlp_statement_snapshot(), &now);
+	if (!p->open || memcmp(&now, &p->found->snapshot, sizeof(now)) != 0 || p->found->role != GetUserId() ||
+		!asks_the_same(p->found, model_name, language))
+		return false;
+	check_right(&p->row);
+	return true;
 }
 
 void
@@ -375,6 +432,7 @@ pg_nlp_call_pause(PgNlpCall *call)
 	if (p->has_place)
 		pg_nlp_gate_leave();
 	p->has_place = false;
+	stop_clock(p);
 	pg_nlp_phase(p->activity, PG_NLP_PHASE_PAUSED);
 }
 
@@ -387,6 +445,11 @@ pg_nlp_call_resume(PgNlpCall *call)
 	{
 		pg_nlp_gate_enter(p->activity);
 		p->has_place = true;
+	}
+	if (p->paused)
+	{
+		p->paused = false;
+		INSTR_TIME_SET_CURRENT(p->start);
 	}
 	pg_nlp_phase(p->activity, PG_NLP_PHASE_RUNNING);
 }

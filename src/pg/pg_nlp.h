@@ -6,6 +6,7 @@
  *   source.c    NlpSource over a stored model, a file or a bytea
  *   resident.c  who holds which image, pins, LRU     slab.c, pieces.c   the two allocators
  *   call.c      one verb's use of a model            stats.c    activity, model_stats, the gate
+ *   words_call.c   calls kept open over a statement's rows
  *   shared.h    what these files share in shared memory, and private headers of the store
  *   fn_*.c      SQL-callable functions, thin
  */
@@ -61,6 +62,9 @@ typedef struct PgNlpCall
 extern PgNlpCall *pg_nlp_call_begin(FunctionCallInfo fcinfo, const char *verb, uint32 task,
 									const text *model_name, const char *language, bool gate);
 extern void pg_nlp_call_end(PgNlpCall *call);
+/* Whether beginning the call again now would give this one: same name, snapshot, command
+ * and role. The role's right to use the model is checked again (ERROR without it). */
+extern bool pg_nlp_call_is_current(PgNlpCall *call, const text *model_name, const char *language);
 /* Live figures for nlp.activity and nlp.model_stats; cheap, call once a step. */
 extern void pg_nlp_call_progress(PgNlpCall *call, const NlpDecoderStats *stats, uint64 rows_done);
 /* Reserve bytes of the server-wide compute budget for this call (ERROR 53200
