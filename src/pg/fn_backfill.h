@@ -43,4 +43,7 @@ typedef struct BackfillPlan
 extern void pg_nlp_backfill_plan(Oid relid, const char *column, const char *expression, const char *where,
 								 BackfillPlan *plan);
 
+/* Raise unless text is one SQL expression; what names it in the message. */
+extern void pg_nlp_check_expression(const char *text, const char *what);
+
 #endif

@@ -137,8 +137,8 @@ read_keys(BackfillPlan *plan)
 /* text is one expression and nothing else: no list, no clause after it, no second
  * statement. It is put between parentheses with a newline before the closing one,
  * so a comment at its end does no harm. */
-static void
-check_expression(const char *text, const char *what)
+void
+pg_nlp_check_expression(const char *text, const char *what)
 {
 	ErrorContextCallback context = {error_context_stack, pg_nlp_inner_position, unconstify(char *, text)};
 	List	   *list;
@@ -271,10 +271,10 @@ pg_nlp_backfill_plan(Oid relid, const char *column, const char *expression, cons
 	check_relation(relid, plan);
 	check_column(column, plan);
 	read_keys(plan);
-	check_expression(expression, "the expression");
+	pg_nlp_check_expression(expression, "the expression");
 	plan->expression = pstrdup(expression);
 	if (where)
-		check_expression(where, "the option \"where\"");
+		pg_nlp_check_expression(where, "the option \"where\"");
 	plan->where = pstrdup(where ? where : "true");
 	recognise_verb(plan, analyse_expression(plan));
 	analyse(psprintf("SELECT FROM %s WHERE (%s\n)", plan->relation, plan->where));
