@@ -48,7 +48,8 @@ extern NlpScanCode nlp_scan_encode(const float *x, size_t dim, int8_t *codes);
 extern void nlp_scan_put(void *dst, int row, size_t first, size_t n, const int8_t *codes);
 extern void nlp_scan_get(const void *src, int row, size_t first, size_t n, int8_t *codes);
 
-/* A query. planes: 2 * 4 * groups bytes of the caller's, 64-aligned: high, then low. */
+/* A query. planes: nlp_scan_query_bytes(dim) of the caller's, 64-aligned: high [4 * groups] in -63..63,
+ * low [4 * groups] in -64..63, and their running sums by group for the kernels that shift codes to unsigned. */
 typedef struct NlpScanQuery
 {
 	size_t		dim;
@@ -67,8 +68,13 @@ extern void nlp_scan_tiles(const NlpScanQuery *q, const void *tiles, size_t n_ti
 extern void nlp_scan_slice(const NlpScanQuery *q, const void *slice, size_t first, size_t n,
 						   int32_t high[16], int32_t low[16]);
 
-/* How far approx may be from the true inner product. */
+/* How far approx may be from the true inner product, and from nlp_dot_f32 of the two (also of a row
+ * that was divided by its norm first). Infinite where products may overflow. */
 extern float nlp_scan_slack(const NlpScanQuery *q, NlpScanCode row);
+/* Which rows of whole tiles may reach threshold: bit r of masks[t] is set unless approx + slack of row
+ * 16 * t + r is below it. rows [16 * n_tiles], sums as nlp_scan_tiles gave them. */
+extern void nlp_scan_reach(const NlpScanQuery *q, const NlpScanCode *rows, const float *sums, size_t n_tiles,
+						   float threshold, uint16_t *masks);
 
 /* The exact re-rank: inner product, squared distance and taxicab distance of two f32
  * rows, as pgvector computes them up to rounding; a fixed tree, same bits on every level. */
