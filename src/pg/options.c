@@ -1,6 +1,7 @@
 /* options.c --- reading a verb's options jsonb. */
 #include "postgres.h"
 
+#include <limits.h>
 #include <math.h>
 
 #include "lib/stringinfo.h"
@@ -22,7 +23,9 @@ typedef enum OptionType
 	OPTION_UTF8,				/* char * in UTF-8 */
 	OPTION_ON_ERROR,			/* "error" or "null" into a bool */
 	OPTION_METHOD,
-	OPTION_STOP					/* string or array of strings */
+	OPTION_STOP,				/* string or array of strings */
+	OPTION_WORDS,				/* array of strings */
+	OPTION_WEIGHTING			/* "sif" or "mean" into a bool */
 } OptionType;
 
 typedef struct OptionSpec
@@ -63,6 +66,16 @@ static const OptionSpec option_specs[] = {
 	{"where", OPT_WHERE, OPTION_TEXT, OWN(where), 0, 0, false},
 	{"sample_rows", OPT_SAMPLE_ROWS, OPTION_INT, OWN(sample_rows), 1, 100000, false},
 	{"sample_seconds", OPT_SAMPLE_SECONDS, OPTION_DOUBLE, OWN(sample_seconds), 0, 3600, true},
+	{"top", OPT_TOP, OPTION_INT, OWN(top), 1, INT_MAX, false},
+	{"min_similarity", OPT_MIN_SIMILARITY, OPTION_FLOAT, OWN(min_similarity), -1, 1, false},
+	{"min_count", OPT_MIN_COUNT, OPTION_INT, OWN(min_count), 0, INT_MAX, false},
+	{"exclude", OPT_EXCLUDE, OPTION_WORDS, 0, 0, 0, false},
+	{"pattern", OPT_PATTERN, OPTION_UTF8, OWN(pattern), 0, 0, false},
+	{"normalize", OPT_NORMALIZE, OPTION_BOOL, OWN(normalize), 0, 0, false},
+	{"subwords", OPT_SUBWORDS, OPTION_BOOL, OWN(subwords), 0, 0, false},
+	{"weighting", OPT_WEIGHTING, OPTION_WEIGHTING, OWN(mean), 0, 0, false},
+	{"keep_case", OPT_KEEP_CASE, OPTION_BOOL, OWN(keep_case), 0, 0, false},
+	{"segmenter", OPT_SEGMENTER, OPTION_TEXT, OWN(segmenter), 0, 0, false},
 };
 
 static void
@@ -78,6 +91,8 @@ set_defaults(const PgNlpVerb *verb, PgNlpOptions *out)
 	out->batch = 64;
 	out->sample_rows = 16;
 	out->sample_seconds = 10;
+	out->min_similarity = -2;
+	out->subwords = true;
 }
 
 /* The keys a verb takes, for hints. */
@@ -228,6 +243,51 @@ read_stop(JsonbValue *v, NlpGenOptions *gen)
 			add_stop(gen, stops, &item);
 }
 
+/* An empty word excludes nothing. */
+static void
+read_exclude(JsonbValue *v, PgNlpOptions *out)
+{
+	const char *wanted = "an array of strings";
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	item;
+	int			n;
+
+	if (v->type != jbvBinary || !JsonContainerIsArray(v->val.binary.data))
+		wrong_type("exclude", wanted);
+	n = JsonContainerSize(v->val.binary.data);
+	if (n > OPT_MAX_EXCLUDED)
+		wrong_type("exclude", psprintf("at most %d strings", OPT_MAX_EXCLUDED));
+	out->exclude = palloc0(Max(n, 1) * sizeof(NlpStr));
+	it = JsonbIteratorInit(v->val.binary.data);
+	(void) JsonbIteratorNext(&it, &item, true);
+	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
+	{
+		NlpStr	   *word = &out->exclude[out->n_exclude];
+
+		if (token != WJB_ELEM)
+			continue;
+		if (item.type != jbvString)
+			wrong_type("exclude", wanted);
+		word->data = utf8_value("exclude", &item, &word->len);
+		out->n_exclude++;
+	}
+}
+
+static bool
+read_weighting(const JsonbValue *v)
+{
+	const char *wanted = "\"sif\" or \"mean\"";
+	char	   *s;
+
+	if (v->type != jbvString)
+		wrong_type("weighting", wanted);
+	s = string_value(v);
+	if (strcmp(s, "sif") != 0 && strcmp(s, "mean") != 0)
+		wrong_type("weighting", wanted);
+	return s[0] == 'm';
+}
+
 static bool
 read_on_error(const JsonbValue *v)
 {
@@ -298,6 +358,12 @@ read_option(const OptionSpec *spec, JsonbValue *v, PgNlpOptions *out)
 			break;
 		case OPTION_STOP:
 			read_stop(v, &out->gen);
+			break;
+		case OPTION_WORDS:
+			read_exclude(v, out);
+			break;
+		case OPTION_WEIGHTING:
+			*(bool *) field = read_weighting(v);
 			break;
 	}
 	out->given |= spec->bit;

@@ -31,12 +31,26 @@
 #define OPT_WHERE				(1u << 18)
 #define OPT_SAMPLE_ROWS			(1u << 19)
 #define OPT_SAMPLE_SECONDS		(1u << 20)
+#define OPT_TOP					(1u << 21)
+#define OPT_MIN_SIMILARITY		(1u << 22)
+#define OPT_MIN_COUNT			(1u << 23)
+#define OPT_EXCLUDE				(1u << 24)
+#define OPT_PATTERN				(1u << 25)
+#define OPT_NORMALIZE			(1u << 26)
+#define OPT_SUBWORDS			(1u << 27)
+#define OPT_WEIGHTING			(1u << 28)
+#define OPT_KEEP_CASE			(1u << 29)
+#define OPT_SEGMENTER			(1u << 30)
 
 #define OPTS_ANSWER		(OPT_MAX_TOKENS | OPT_STOP | OPT_IGNORE_EOS | OPT_TRUNCATE | OPT_ON_ERROR)
 #define OPTS_SAMPLING	(OPT_TEMPERATURE | OPT_TOP_K | OPT_TOP_P | OPT_MIN_P | OPT_REPEAT_PENALTY | \
 						 OPT_PRESENCE_PENALTY | OPT_FREQUENCY_PENALTY | OPT_SEED)
 
+/* which words may be answers */
+#define OPTS_WORDS		(OPT_TOP | OPT_MIN_SIMILARITY | OPT_MIN_COUNT | OPT_EXCLUDE | OPT_PATTERN)
+
 #define OPT_MAX_STOPS	16
+#define OPT_MAX_EXCLUDED 100000
 
 /* What a verb is, for its options and for nlp.activity. */
 typedef struct PgNlpVerb
@@ -61,6 +75,17 @@ typedef struct PgNlpOptions
 	char	   *where;
 	int			sample_rows;
 	double		sample_seconds;
+	int			top;			/* only so many of the most frequent words; 0: all */
+	float		min_similarity; /* -2: any */
+	int			min_count;
+	NlpStr	   *exclude;		/* UTF-8 */
+	size_t		n_exclude;
+	char	   *pattern;		/* of LIKE, UTF-8; or NULL */
+	bool		normalize;
+	bool		subwords;		/* true: words that are not in the vocabulary are made of their n-grams */
+	bool		mean;			/* weighting is "mean", not "sif" */
+	bool		keep_case;
+	char	   *segmenter;		/* a model's name, or NULL */
 } PgNlpOptions;
 
 /* Check options (NULL: all defaults) against what verb takes and fill out. A seed
