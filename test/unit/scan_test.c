@@ -187,7 +187,7 @@ test_put_get(void)
 {
 	int8_t		codes[28],
 				back[28] = {0};
-	char		tile[64 * 7];
+	signed char tile[64 * 7];
 
 	memset(tile, 7, sizeof(tile));
 	for (int r = 0; r < NLP_SCAN_ROWS; r++)
