@@ -27,4 +27,18 @@ extern Embedding *pg_nlp_embedding_from(const float *x, int dim);
 /* A datum from outside (any storage): dims, header and size agree, else ERROR 22P03. */
 extern void pg_nlp_check_embedding(const Embedding *e);
 
+/* ---- what the type's own files share (embedding_io.c) ---- */
+
+/* ERROR 22000 unless dim is at least 1, 54000 when over EMBEDDING_MAX_DIM. */
+extern void pg_nlp_embedding_check_dim(int64 dim);
+/* ERROR 22000 unless the modifier allows dim; -1 allows every one. */
+extern void pg_nlp_embedding_check_typmod(int32 typmod, int dim);
+/* ERROR 22000 for NaN and infinity, as pgvector has it for input. */
+extern void pg_nlp_embedding_check_finite(const float *x, int dim);
+/* ERROR 22000: a and b must have as many dimensions as each other. */
+extern void pg_nlp_embedding_check_same(const Embedding *a, const Embedding *b);
+
+/* Order by values, then by the number of them; -0 equals 0. <0, 0, >0. */
+extern int	pg_nlp_embedding_compare(const Embedding *a, const Embedding *b);
+
 #endif
