@@ -20,8 +20,10 @@ PG_MODULE_MAGIC;
 #define SMALL_SLOTS 12
 #define SMALL_ACTIVITY 40
 #define SMALL_COUNTERS 24
+#define SMALL_TRAINING 8
 #define FULL_SLOTS 64
 #define FULL_COUNTERS 256
+#define FULL_TRAINING 64
 #define SLAB_ALIGN ((Size) 2 * 1024 * 1024)	/* of a huge page */
 #define MB ((uint64) 1024 * 1024)
 
@@ -100,13 +102,14 @@ pg_nlp_compute_limit(void)
 /* ---- the control block ---- */
 
 static Size
-block_bytes(int slots, int activity, int counters)
+block_bytes(int slots, int activity, int counters, int training)
 {
 	Size		bytes = MAXALIGN(sizeof(PgNlpShared));
 
 	bytes = add_size(bytes, MAXALIGN(mul_size(slots, sizeof(PgNlpSlot))));
 	bytes = add_size(bytes, MAXALIGN(mul_size(activity, sizeof(PgNlpActivity))));
-	return add_size(bytes, MAXALIGN(mul_size(counters, sizeof(PgNlpCounters))));
+	bytes = add_size(bytes, MAXALIGN(mul_size(counters, sizeof(PgNlpCounters))));
+	return add_size(bytes, MAXALIGN(mul_size(training, sizeof(PgNlpTraining))));
 }
 
 PgNlpSlot *
@@ -128,12 +131,19 @@ pg_nlp_counters(PgNlpShared *shared)
 							  MAXALIGN(shared->n_activity * sizeof(PgNlpActivity)));
 }
 
+PgNlpTraining *
+pg_nlp_training_rows(PgNlpShared *shared)
+{
+	return (PgNlpTraining *) ((char *) pg_nlp_counters(shared) +
+							  MAXALIGN(shared->n_counters * sizeof(PgNlpCounters)));
+}
+
 /* Find or make the block. Holds AddinShmemInitLock. */
 static PgNlpShared *
-init_block(int slots, int activity, int counters)
+init_block(int slots, int activity, int counters, int training)
 {
 	bool		found;
-	Size		bytes = block_bytes(slots, activity, counters);
+	Size		bytes = block_bytes(slots, activity, counters, training);
 	PgNlpShared *shared = ShmemInitStruct("pg_nlp", bytes, &found);
 
 	if (found)
@@ -147,6 +157,7 @@ init_block(int slots, int activity, int counters)
 	shared->n_slots = slots;
 	shared->n_activity = activity;
 	shared->n_counters = counters;
+	shared->n_training = training;
 	shared->next_ticket = 1;
 	shared->stats_reset = GetCurrentTimestamp();
 	for (int i = 0; i < slots; i++)
@@ -179,7 +190,7 @@ shmem_request(void)
 {
 	if (next_shmem_request)
 		next_shmem_request();
-	RequestAddinShmemSpace(add_size(block_bytes(FULL_SLOTS, MaxBackends, FULL_COUNTERS), slab_request()));
+	RequestAddinShmemSpace(add_size(block_bytes(FULL_SLOTS, MaxBackends, FULL_COUNTERS, FULL_TRAINING), slab_request()));
 }
 
 static void
@@ -190,7 +201,7 @@ shmem_startup(void)
 	if (next_shmem_startup)
 		next_shmem_startup();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	attached = init_block(FULL_SLOTS, MaxBackends, FULL_COUNTERS);
+	attached = init_block(FULL_SLOTS, MaxBackends, FULL_COUNTERS, FULL_TRAINING);
 	if (slab_mb > 0)
 	{
 		char	   *raw = ShmemInitStruct("pg_nlp slab", slab_request(), &found);
@@ -211,6 +222,7 @@ at_exit(int code, Datum arg)
 		return;
 	pg_nlp_pool_at_exit();
 	pg_nlp_calls_at_exit();
+	pg_nlp_train_at_exit();
 	pg_nlp_resident_at_exit();
 	pg_nlp_stats_at_exit();
 	pg_nlp_memory_at_exit();
@@ -225,7 +237,7 @@ attach_late(void)
 	PG_TRY();
 	{
 		LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-		attached = init_block(SMALL_SLOTS, SMALL_ACTIVITY, SMALL_COUNTERS);
+		attached = init_block(SMALL_SLOTS, SMALL_ACTIVITY, SMALL_COUNTERS, SMALL_TRAINING);
 		LWLockRelease(AddinShmemInitLock);
 	}
 	PG_CATCH();

@@ -117,6 +117,28 @@ typedef struct PgNlpCounters
 	uint64		time_us;
 } PgNlpCounters;
 
+/* One training in progress, for nlp.training_progress; all of it guarded by lock. */
+typedef struct PgNlpTraining
+{
+	int			pid;			/* 0: free */
+	Oid			role;
+	Oid			database;
+	uint32		phase;			/* PgNlpTrainPhase (train.h) */
+	char		model[PG_NLP_NAME_BYTES];
+	char		method[PG_NLP_VERB_BYTES];
+	TimestampTz started;
+	uint64		rows;			/* read from the query */
+	uint64		words;			/* read from the query */
+	uint32		epoch;			/* from 1; 0: not yet training */
+	uint32		epochs;
+	uint64		tokens_done;
+	uint64		tokens_total;
+	double		rate;			/* tokens a second */
+	double		loss;			/* 0: not yet known */
+	double		alpha;
+	double		seconds_left;	/* negative: not yet known */
+} PgNlpTraining;
+
 typedef struct PgNlpShared
 {
 	LWLock		lock;
@@ -124,6 +146,7 @@ typedef struct PgNlpShared
 	int			n_slots;
 	int			n_activity;
 	int			n_counters;
+	int			n_training;
 	ConditionVariable changed;	/* a slot left LOADING or EVICTING */
 	pg_atomic_uint64 clock;		/* ticks at every use */
 	pg_atomic_uint64 budget_used;	/* bytes of pg_nlp.compute_memory reserved */
@@ -142,6 +165,7 @@ extern PgNlpShared *pg_nlp_shared(void);
 extern PgNlpSlot *pg_nlp_slots(PgNlpShared *shared);
 extern PgNlpActivity *pg_nlp_activity_rows(PgNlpShared *shared);
 extern PgNlpCounters *pg_nlp_counters(PgNlpShared *shared);
+extern PgNlpTraining *pg_nlp_training_rows(PgNlpShared *shared);
 extern bool pg_nlp_exiting;		/* before_shmem_exit has run: nothing shared may be touched */
 extern uint64 pg_nlp_resident_limit(void);	/* bytes, from pg_nlp.shared_memory */
 extern uint64 pg_nlp_compute_limit(void);	/* bytes, from pg_nlp.compute_memory */
@@ -337,5 +361,8 @@ extern void pg_nlp_stats_at_exit(void);
 
 /* ---- call.c ---- */
 extern void pg_nlp_calls_at_exit(void);
+
+/* ---- train.c ---- */
+extern void pg_nlp_train_at_exit(void);
 
 #endif
