@@ -3,7 +3,8 @@
  * Trust:  the plan checks names, shapes, types and counts before any data is
  *         read; the build checks scales while packing. A finished image is checked
  *         again when opened (nlp_image_check), since it may be another build's.
- * Layout: header | NlpWeight[] | tokenizer | chat template | weights, each on 64. */
+ * Layout: header | NlpWeight[] | tokenizer | chat template | weights, each on 64. What is
+ *         no network (word vectors, a segmenter) is the header and its own table. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "engine_only.h"
 
 #define MAGIC "NLPIMG1"
-#define IMAGE_VERSION 1
+#define IMAGE_VERSION 2
 #define TEMPLATE_LIMIT (1u << 20)
 #define PACK_THREADS 8
 #define READ_BYTES (1u << 20)	/* how much tensor data is read at once, about */
@@ -30,6 +31,7 @@ struct NlpImagePlan
 	uint32_t   *tensor_slot;	/* [gguf.n_tensors]: which slot a tensor fills */
 	uint32_t   *order;			/* tensors by file offset */
 	NlpTokenizer *tokenizer;	/* kept until build copies it */
+	NlpWordsPlan *words;		/* when header.arch is NLP_IMAGE_WORDS */
 	NlpStr		chat_template;
 	NlpImage	header;
 };
@@ -38,7 +40,8 @@ static uint64_t
 abi_hash(void)
 {
 	uint32_t	shape[] = {
-		IMAGE_VERSION, sizeof(NlpImage), sizeof(NlpWeight), sizeof(NlpHparams), NLP_TILE_ROWS
+		IMAGE_VERSION, sizeof(NlpImage), sizeof(NlpWeight), sizeof(NlpHparams), NLP_TILE_ROWS,
+		sizeof(NlpWords), sizeof(NlpScanCode)
 	};
 
 	return nlp_hash_bytes(shape, sizeof(shape));
@@ -53,10 +56,10 @@ unsupported_arch(NlpError *err)
 
 	for (int i = 0; nlp_archs[i]; i++)
 	{
-		if (i)
-			strncat(list, ", ", sizeof(list) - strlen(list) - 1);
 		strncat(list, nlp_archs[i]->name, sizeof(list) - strlen(list) - 1);
+		strncat(list, ", ", sizeof(list) - strlen(list) - 1);
 	}
+	strncat(list, NLP_WORDS_ARCH ", " NLP_SEGMENT_ARCH, sizeof(list) - strlen(list) - 1);
 	nlp_fail_at(err, NLP_EUNSUPPORTED, "general.architecture", 0,
 				"the model's architecture is not supported");
 	nlp_hint(err, "Supported architectures are: %s.", list);
@@ -233,25 +236,56 @@ plan_layout(NlpImagePlan *p, uint64_t weights_bytes, size_t tokenizer_bytes, Nlp
 	return NLP_OK;
 }
 
-static NlpStatus
-plan_file(NlpImagePlan *p, const NlpSource *src, const NlpEnv *env, NlpError *err)
+static bool
+is_named(NlpStr s, const char *name)
 {
-	NlpStr		arch;
+	return s.len == strlen(name) && memcmp(s.data, name, s.len) == 0;
+}
+
+/* Architectures that are one table: header and table, nothing else. */
+static NlpStatus
+plan_table(NlpImagePlan *p, const NlpEnv *env, NlpError *err)
+{
+	NlpImage   *h = &p->header;
+
+	if (h->arch == NLP_IMAGE_WORDS)
+	{
+		NLP_TRY(nlp_words_plan(&p->gguf, env, &p->words, err));
+		h->table_bytes = nlp_words_plan_bytes(p->words);
+		h->parameters = nlp_words_plan_parameters(p->words);
+		h->tasks = NLP_TASK_WORD_VECTORS;
+		strcpy(h->name, NLP_WORDS_ARCH);
+	}
+	else
+	{
+		if (p->gguf.n_tensors > 0)
+			return nlp_fail(err, NLP_EUNSUPPORTED, "the file has %llu tensors that architecture \"%s\" does not use",
+							(unsigned long long) p->gguf.n_tensors, NLP_SEGMENT_ARCH);
+		NLP_TRY(nlp_segmenter_plan(&p->gguf, env, &h->table_bytes, err));
+		h->tasks = NLP_TASK_SEGMENTATION;
+		strcpy(h->name, NLP_SEGMENT_ARCH);
+	}
+	h->table_offset = (sizeof(NlpImage) + 63) & ~(uint64_t) 63;
+	if (!nlp_add_size(h->table_offset, h->table_bytes, &h->bytes) || !nlp_pad_size(h->bytes, 64, &h->bytes))
+		return nlp_fail(err, NLP_ELIMIT, "the model is too large");
+	return NLP_OK;
+}
+
+/* A network with its tokenizer, or a tokenizer alone. */
+static NlpStatus
+plan_tokenizer_and_network(NlpImagePlan *p, NlpStr arch, const NlpEnv *env, NlpError *err)
+{
 	uint64_t	end = 0;
 	size_t		tokenizer_bytes;
 	bool		found = false;
 
-	NLP_TRY(nlp_gguf_open(src, env, &p->gguf, err));
-	NLP_TRY(nlp_gguf_str(&p->gguf, "general.architecture", &arch, NULL, err));
 	p->arch = nlp_arch_find(arch.data, arch.len);
 	if (p->gguf.n_tensors > 0 && !p->arch)
 		return unsupported_arch(err);
 	if (p->gguf.n_tensors == 0)
 		p->arch = NULL;
 	NLP_TRY(nlp_tokenizer_build(&p->gguf, env, &p->tokenizer, &tokenizer_bytes, err));
-	memcpy(p->header.magic, MAGIC, sizeof(p->header.magic));
-	p->header.abi_hash = abi_hash();
-	p->header.arch = UINT32_MAX;
+	p->header.arch = NLP_IMAGE_TOKENIZER;
 	p->header.tasks = NLP_TASK_TOKENIZER;
 	memcpy(p->header.name, "tokenizer", 10);
 	if (p->arch)
@@ -274,6 +308,24 @@ plan_file(NlpImagePlan *p, const NlpSource *src, const NlpEnv *env, NlpError *er
 	else if (p->chat_template.len > TEMPLATE_LIMIT)
 		return nlp_fail(err, NLP_ELIMIT, "the chat template is longer than %u bytes", TEMPLATE_LIMIT);
 	return plan_layout(p, end, tokenizer_bytes, err);
+}
+
+static NlpStatus
+plan_file(NlpImagePlan *p, const NlpSource *src, const NlpEnv *env, NlpError *err)
+{
+	NlpStr		arch;
+
+	NLP_TRY(nlp_gguf_open(src, env, &p->gguf, err));
+	NLP_TRY(nlp_gguf_str(&p->gguf, "general.architecture", &arch, NULL, err));
+	memcpy(p->header.magic, MAGIC, sizeof(p->header.magic));
+	p->header.abi_hash = abi_hash();
+	if (is_named(arch, NLP_WORDS_ARCH))
+		p->header.arch = NLP_IMAGE_WORDS;
+	else if (is_named(arch, NLP_SEGMENT_ARCH))
+		p->header.arch = NLP_IMAGE_SEGMENTER;
+	else
+		return plan_tokenizer_and_network(p, arch, env, err);
+	return plan_table(p, env, err);
 }
 
 NlpStatus
@@ -303,6 +355,7 @@ nlp_image_plan_free(NlpImagePlan *p)
 		return;
 	alloc = p->alloc;
 	nlp_free(alloc, p->tokenizer);
+	nlp_words_plan_free(p->words);
 	nlp_gguf_close(&p->gguf);
 	nlp_arena_free(&p->arena);
 	nlp_free(alloc, p);
@@ -467,6 +520,42 @@ build_weights(NlpImagePlan *p, const NlpSource *src, const NlpEnv *env, char *bl
 	return st;
 }
 
+/* The segmenter checks itself while it is filled, so to verify one is to build it. */
+static NlpStatus
+verify_segmenter(const NlpImagePlan *p, const NlpEnv *env, NlpError *err)
+{
+	uint64_t	bytes = p->header.table_bytes;
+	void	   *block = nlp_alloc(env->alloc, (size_t) bytes);
+	NlpStatus	st;
+
+	if (!block)
+		return nlp_no_memory(err, (size_t) bytes, "segmenter");
+	st = nlp_segmenter_build(&p->gguf, env, block, bytes, err);
+	nlp_free(env->alloc, block);
+	return st;
+}
+
+/* block NULL: check only. */
+static NlpStatus
+build_table(NlpImagePlan *p, const NlpSource *src, const NlpEnv *env, char *block,
+			volatile uint64_t *done, NlpError *err)
+{
+	const NlpImage *h = &p->header;
+	uint64_t	end = h->table_offset + h->table_bytes;
+
+	if (block)
+	{
+		memset(block, 0, (size_t) h->table_offset);
+		memcpy(block, h, sizeof(*h));
+		memset(block + end, 0, (size_t) (h->bytes - end));
+	}
+	if (h->arch == NLP_IMAGE_WORDS)
+		return nlp_words_build(p->words, src, env, block ? block + h->table_offset : NULL, done, err);
+	if (!block)
+		return verify_segmenter(p, env, err);
+	return nlp_segmenter_build(&p->gguf, env, block + h->table_offset, h->table_bytes, err);
+}
+
 NlpStatus
 nlp_image_build(NlpImagePlan *p, const NlpSource *src, const NlpEnv *env, void *block_ptr,
 				volatile uint64_t *done, NlpError *err)
@@ -478,6 +567,8 @@ nlp_image_build(NlpImagePlan *p, const NlpSource *src, const NlpEnv *env, void *
 
 	if (src->size != p->gguf.file_bytes)
 		return nlp_fail(err, NLP_EIO, "the file's size changed while it was read");
+	if (h->table_offset)
+		return build_table(p, src, env, block, done, err);
 	tables = (tables + 63) & ~(uint64_t) 63;
 	memset(block, 0, (size_t) (tables < h->bytes ? tables : h->bytes));
 	memcpy(block, h, sizeof(*h));
@@ -494,6 +585,8 @@ nlp_image_verify(NlpImagePlan *p, const NlpSource *src, const NlpEnv *env, NlpEr
 {
 	if (src->size != p->gguf.file_bytes)
 		return nlp_fail(err, NLP_EIO, "the file's size changed while it was read");
+	if (p->header.table_offset)
+		return build_table(p, src, env, NULL, NULL, err);
 	return build_weights(p, src, env, NULL, NULL, err);
 }
 
@@ -503,6 +596,16 @@ static bool
 inside(uint64_t offset, uint64_t bytes, uint64_t total)
 {
 	return offset % 64 == 0 && offset <= total && bytes <= total - offset;
+}
+
+static NlpStatus
+check_table(const NlpImage *h, NlpError *err)
+{
+	if (!inside(h->table_offset, h->table_bytes, h->bytes) || h->table_offset < sizeof(NlpImage) || h->n_weights)
+		return nlp_fail(err, NLP_ECORRUPT, "resident model image has tables outside itself");
+	if (h->arch == NLP_IMAGE_WORDS)
+		return nlp_words_check(nlp_image_words(h), h->table_bytes, err);
+	return nlp_segmenter_check(nlp_image_segmenter(h), h->table_bytes, err);
 }
 
 NlpStatus
@@ -519,6 +622,8 @@ nlp_image_check(const void *block, uint64_t bytes, NlpError *err)
 		nlp_hint(err, "Evict the model with nlp.evict(), or restart the server.");
 		return NLP_EUNSUPPORTED;
 	}
+	if (h->bytes == bytes && !nlp_image_is_network(h) && h->arch != NLP_IMAGE_TOKENIZER)
+		return check_table(h, err);
 	if (h->bytes != bytes || h->n_weights > 65535 ||
 		!inside(h->weights_offset, h->n_weights * sizeof(NlpWeight), bytes) ||
 		!inside(h->tokenizer_offset, h->tokenizer_bytes, bytes) ||
