@@ -454,7 +454,12 @@ one_step(PgNlpTrainJob *job, const PgNlpTrainStep *step)
 	if (checkpoint_due(job, now, epoch_end))
 		make_checkpoint(job);
 	else if (epoch_end)
-		pg_nlp_train_log(job, step);
+	{
+		PgNlpTrainStep ended = *step;
+
+		ended.epoch--;
+		pg_nlp_train_log(job, &ended);
+	}
 	if (!job->atomic && job->log != NIL && TimestampDifferenceExceeds(job->logged, now, LOG_SECONDS * 1000))
 	{
 		EnsurePortalSnapshotExists();

@@ -359,6 +359,22 @@ make_card(const PgNlpTrainJob *job, const char *training)
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(job->common->card), own));
 }
 
+/* What others did with the name while we trained is known before the bytes are written.
+ * The last checkpoint stays, so that little is lost. */
+static void
+check_meanwhile(const PgNlpTrainJob *job)
+{
+	PgNlpModelRow row;
+	char		hex[2 * PG_NLP_SHA256_BYTES + 1] = "";
+
+	if (pg_nlp_store_lock_name(job->name, job->common->replace || job->common->update, &row))
+		pg_nlp_hex(row.sha256, PG_NLP_SHA256_BYTES, hex);
+	if (job->run.base && strcmp(job->run.base, hex) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("model \"%s\" was dropped or replaced by another transaction while it was updated", job->name)));
+}
+
 void
 pg_nlp_train_store(PgNlpTrainJob *job, const char *training)
 {
@@ -368,8 +384,7 @@ pg_nlp_train_store(PgNlpTrainJob *job, const char *training)
 
 	pg_nlp_train_phase(job, PG_NLP_TRAIN_WRITING);
 	EnsurePortalSnapshotExists();
-	/* a name that was taken meanwhile is known before the bytes are written */
-	pg_nlp_check_taken(job->name, job->common->replace || job->common->update);
+	check_meanwhile(job);
 	model.relation = write_trainer(job, false);
 	job->free(job->trainer);
 	job->trainer = NULL;
