@@ -9,12 +9,16 @@
  *   segmenter.hmm.step     f32[16]  from row to column
  *   segmenter.hmm.chars    u32[]    code points, ascending
  *   segmenter.hmm.emit     f32[]    4 a code point
+ *   segmenter.fold.from    u32[]    optional: code points, ascending, that are looked up
+ *   segmenter.fold.to      u32[]    as others (traditional as simplified, full width as half)
  *   no tensors
- * The resident table holds a double-array or sorted trie; one relocatable block, offsets only.
- * Runs of Latin letters and digits are one word each; punctuation stands alone; other
- * scripts are cut as token/words.h cuts them. Source of the method: the directed acyclic
- * word graph with maximum log probability, and a 4-tag HMM (Viterbi), as is common for
- * Chinese (e.g. jieba's documentation); the model's numbers come from our own script. */
+ * The resident table holds a sorted trie; one relocatable block, offsets only.
+ * Runs of Latin letters and digits are one word each, a decimal point between digits included;
+ * punctuation stands alone; other scripts are cut as token/words.h cuts them. Source of the
+ * method: the directed acyclic word graph with maximum log probability, and a 4-tag HMM
+ * (Viterbi), as is common for Chinese (e.g. jieba's documentation); the model's numbers come
+ * from our own script (models/make_segment_zh.py). Sums are of integers, so the words are the
+ * same on every machine. */
 #ifndef NLP_TOKEN_SEGMENT_H
 #define NLP_TOKEN_SEGMENT_H
 
@@ -25,8 +29,12 @@
 
 typedef struct NlpSegmenter NlpSegmenter;	/* the resident table */
 
+/* Check every key of an open file (NLP_ECORRUPT names the field and what is wrong with it) and
+ * say how large the table will be. */
 extern NlpStatus nlp_segmenter_plan(const NlpGguf *g, const NlpEnv *env, uint64_t *bytes, NlpError *err);
+/* Fill block (64-byte aligned, bytes as planned for the same file; every byte is written). */
 extern NlpStatus nlp_segmenter_build(const NlpGguf *g, const NlpEnv *env, void *block, uint64_t bytes, NlpError *err);
+/* Prove the bounds of a table that comes from elsewhere: after it nlp_segment reads only inside it. */
 extern NlpStatus nlp_segmenter_check(const NlpSegmenter *s, uint64_t bytes, NlpError *err);
 extern uint64_t nlp_segmenter_words(const NlpSegmenter *s);
 
@@ -46,7 +54,8 @@ typedef struct NlpSpans
 } NlpSpans;
 
 /* Append the words of a text (valid UTF-8, < 1 GB) to out, in order; every byte but white space
- * is in exactly one span. hmm false: dictionary only. Linear time; polls. Scratch from env->alloc. */
+ * is in exactly one span. hmm false: dictionary only. Linear time; polls. Scratch from env->alloc,
+ * a few hundred kilobytes whatever the text. The caller frees out->spans. */
 extern NlpStatus nlp_segment(const NlpSegmenter *s, const char *text, size_t len, bool hmm, const NlpEnv *env,
 							 NlpSpans *out, NlpError *err);
 
