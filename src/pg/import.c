@@ -85,8 +85,8 @@ pg_nlp_close_folder(PgNlpFolder *folder)
 
 /* The engine's frames are below a write: an error of the server's is kept, and thrown
  * when the engine has unwound. */
-static NlpStatus
-sink_write(void *ctx, const void *bytes, size_t len, NlpError *err)
+NlpStatus
+pg_nlp_write_sink(void *ctx, const void *bytes, size_t len, NlpError *err)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 	volatile NlpStatus status = NLP_OK;
@@ -111,7 +111,7 @@ pg_nlp_import(PgNlpLoadScope *scope, PgNlpFolder *folder, const PgNlpLoadOptions
 	NlpHfFile  *files = palloc0(Max(folder->n, 1) * sizeof(NlpHfFile));
 	NlpHfOptions want = {.output = options->quantize ? options->output : NLP_HF_KEEP, .name = NULL};	/* the same folder, the same hash */
 	PgNlpWriter writer;
-	NlpSink		sink = {sink_write, &writer};
+	NlpSink		sink = {pg_nlp_write_sink, &writer};
 
 	for (int i = 0; i < folder->n; i++)
 		files[i] = (NlpHfFile) {folder->names[i], &folder->sources[i]->source};

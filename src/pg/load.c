@@ -1,5 +1,6 @@
 /* load.c --- a model's bytes into the store and out of it: nlp.load_model and
- * nlp.export_model. Uploads are in upload.c, Hugging Face folders in import.c.
+ * nlp.export_model. Uploads are in upload.c, Hugging Face folders in import.c, word
+ * vector files in import_words.c.
  *
  * Trust:  a file or a bytea is a stranger's. Its header, vocabulary and tensor
  *         directory pass nlp_image_plan, its data nlp_image_verify, before a row names it; both are
@@ -8,6 +9,7 @@
  * WAL:    about the model's size; a new page needs no image of itself. */
 #include "load.h"
 
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "access/htup_details.h"
@@ -23,6 +25,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/numeric.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -44,6 +47,19 @@ bad_option(const char *key, const char *want)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("option \"%s\" must be %s", key, want)));
+}
+
+/* "limit": at least 1, at most what a vocabulary can have. */
+static uint32
+row_limit(const JsonbValue *v)
+{
+	double		x = 0;
+
+	if (v->type == jbvNumeric)
+		x = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(v->val.numeric)));
+	if (!(x >= 1 && x <= INT_MAX) || x != (double) (uint32) x)
+		bad_option("limit", "a whole number of at least 1");
+	return (uint32) x;
 }
 
 static void
@@ -73,11 +89,23 @@ one_option(const char *key, JsonbValue *v, PgNlpLoadOptions *out)
 			bad_option(key, "\"keep\", \"f16\", \"q8_0\", \"q4_0\" or \"q4_1\"");
 		out->quantize = true;
 	}
+	else if (strcmp(key, "limit") == 0)
+	{
+		out->limit = row_limit(v);
+		out->words_option = "limit";
+	}
+	else if (strcmp(key, "skip_bad_words") == 0)
+	{
+		if (v->type != jbvBool)
+			bad_option(key, "true or false");
+		out->skip_bad_words = v->val.boolean;
+		out->words_option = "skip_bad_words";
+	}
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown option for loading a model"),
-				 errhint("Known options are \"replace\", \"source\", \"card\" and \"quantize\".")));
+				 errhint("Known options are \"replace\", \"source\", \"card\", \"quantize\", \"limit\" and \"skip_bad_words\".")));
 }
 
 void
@@ -303,27 +331,22 @@ pg_nlp_check_taken(const char *name, bool replace)
 	pg_nlp_store_lock_name(name, replace, &row);
 }
 
-static void
-no_quantize(const PgNlpLoadOptions *options)
-{
-	if (options->quantize)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"quantize\" is for Hugging Face folders"),
-				 errdetail("A GGUF file is stored as it is.")));
-}
-
-/* The bytes of one GGUF. */
+/* One file: a GGUF, which is stored as it is, or word vectors of another format. */
 static text *
 load_source(PgNlpSource *source, PgNlpNewModel *model, const PgNlpLoadOptions *options)
 {
 	PgNlpLoadScope *scope;
 
-	no_quantize(options);
 	pg_nlp_check_taken(model->name, options->replace);
 	scope = pg_nlp_begin_scope("nlp.load_model", model->name);
-	pg_nlp_describe(scope, &source->source, model);
-	store_source(scope, &source->source, model);
+	if (pg_nlp_is_word_file(scope, &source->source))
+		pg_nlp_import_words(scope, &source->source, options, model);
+	else
+	{
+		pg_nlp_only_gguf_options(options);
+		pg_nlp_describe(scope, &source->source, model);
+		store_source(scope, &source->source, model);
+	}
 	pg_nlp_end_scope(scope);
 	model->card = options->card;
 	pg_nlp_store_put(model, options->replace);
@@ -336,6 +359,8 @@ load_folder(const char *path, PgNlpNewModel *model, const PgNlpLoadOptions *opti
 	PgNlpLoadScope *scope;
 	PgNlpFolder folder = {0};
 
+	if (options->words_option)
+		pg_nlp_only_gguf_options(options);
 	pg_nlp_check_taken(model->name, options->replace);
 	scope = pg_nlp_begin_scope("nlp.load_model", model->name);
 	pg_nlp_open_folder(&folder, path);
@@ -453,14 +478,26 @@ begin_export(FunctionCallInfo fcinfo, const char *name)
 	return e;
 }
 
-/* export_model(name text) returns setof (seq int, data bytea): the stored bytes, a
- * row at a time, so that a client that fetches as it goes needs no memory for them. */
+/* export_model(name text, format text) returns setof (seq int, data bytea). "gguf": the
+ * stored bytes, a row at a time, so that a client that fetches as it goes needs no memory
+ * for them. The other formats are made at once, into a tuplestore. */
 Datum
 pg_nlp_export_model(PG_FUNCTION_ARGS)
 {
 	FuncCallContext *funcctx;
 	Export	   *e;
 
+	if (SRF_IS_FIRSTCALL())
+	{
+		char	   *format = PG_NARGS() > 1 ? text_to_cstring(PG_GETARG_TEXT_PP(1)) : "gguf";
+
+		if (strcmp(format, "gguf") != 0)
+		{
+			InitMaterializedSRF(fcinfo, 0);
+			pg_nlp_export_words(fcinfo, PG_GETARG_TEXT_PP(0), format);
+			PG_RETURN_NULL();
+		}
+	}
 	if (SRF_IS_FIRSTCALL())
 	{
 		MemoryContext old;

@@ -1,4 +1,4 @@
-/* load.h --- what the three ways of loading a model share: options, the scope of a
+/* load.h --- what the ways of loading a model share: options, the scope of a
  * load, chunks written to a relation, what a file says of itself. */
 #ifndef PG_NLP_LOAD_H
 #define PG_NLP_LOAD_H
@@ -7,6 +7,7 @@
 
 #include "access/heapam.h"
 #include "format/hf_import.h"
+#include "wordvec/files.h"
 
 typedef struct PgNlpLoadOptions
 {
@@ -15,6 +16,9 @@ typedef struct PgNlpLoadOptions
 	NlpHfOutput output;			/* of a Hugging Face folder */
 	char	   *source;			/* or NULL */
 	Jsonb	   *card;			/* or NULL */
+	uint32		limit;			/* words of a word vector file; 0: all */
+	bool		skip_bad_words;
+	const char *words_option;	/* the first given of those two, or NULL */
 } PgNlpLoadOptions;
 
 /* options jsonb, or NULL; unknown keys and wrong types raise. */
@@ -73,5 +77,21 @@ extern void pg_nlp_close_folder(PgNlpFolder *folder);
 /* Convert to GGUF in a new relation of the caller's, check it, fill in model. */
 extern void pg_nlp_import(PgNlpLoadScope *scope, PgNlpFolder *folder, const PgNlpLoadOptions *options,
 						  PgNlpNewModel *model);
+
+/* ---- import_words.c: word vector files ---- */
+/* Raises when options are not for a file that is stored as it is. */
+extern void pg_nlp_only_gguf_options(const PgNlpLoadOptions *options);
+/* Whether source is a word vector file of another project. */
+extern bool pg_nlp_is_word_file(PgNlpLoadScope *scope, const NlpSource *source);
+/* Convert it to GGUF in a new relation of the caller's, check it, fill in model; a NOTICE
+ * says what was read. */
+extern void pg_nlp_import_words(PgNlpLoadScope *scope, const NlpSource *source, const PgNlpLoadOptions *options,
+								PgNlpNewModel *model);
+/* Rows (seq, data) of the SRF that InitMaterializedSRF began: a word vector model's table in
+ * another project's format. */
+extern void pg_nlp_export_words(FunctionCallInfo fcinfo, const text *model_name, const char *format);
+
+/* A sink over a PgNlpWriter, as NlpSink.write; an ERROR is kept for pg_nlp_raise. */
+extern NlpStatus pg_nlp_write_sink(void *writer, const void *bytes, size_t len, NlpError *err);
 
 #endif

@@ -3,7 +3,8 @@
  *
  * An upload lasts over transactions and sessions. Its files are in relations of
  * their own, named by nlp.load_file; load_finish makes a GGUF's relation the model's,
- * or converts a Hugging Face folder's files into a new one, and removes the rest. */
+ * or converts word vectors or a Hugging Face folder's files into a new one, and removes
+ * the rest. */
 #include "load.h"
 
 #include "access/genam.h"
@@ -130,7 +131,7 @@ pg_nlp_load_begin(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(id);
 }
 
-/* One file is a GGUF of any name; a folder's files have plain names. */
+/* A file that is alone may have any name; a folder's files have plain names. */
 static void
 check_file_name(const char *file)
 {
@@ -254,8 +255,25 @@ import_files(PgNlpLoadScope *scope, List *files, TupleDesc desc, const PgNlpLoad
 	}
 }
 
-/* One file is a GGUF, and its relation becomes the model's; several are a Hugging
- * Face folder. */
+/* One file of word vectors is converted; false when it is something else. */
+static bool
+import_word_file(PgNlpLoadScope *scope, Oid relation, const PgNlpLoadOptions *options, PgNlpNewModel *model)
+{
+	PgNlpSource source;
+	Relation	rel = table_open(relation, AccessShareLock);
+	bool		is_words;
+
+	pg_nlp_source_seekable(&source, rel);
+	is_words = pg_nlp_is_word_file(scope, &source.source);
+	if (is_words)
+		pg_nlp_import_words(scope, &source.source, options, model);
+	pg_nlp_source_close(&source);
+	table_close(rel, NoLock);
+	return is_words;
+}
+
+/* One file is a GGUF, and its relation becomes the model's, or word vectors; several are
+ * a Hugging Face folder. */
 static void
 finish_files(PgNlpLoadScope *scope, const Upload *upload, List *files, const PgNlpLoadOptions *options,
 			 PgNlpNewModel *model)
@@ -268,16 +286,21 @@ finish_files(PgNlpLoadScope *scope, const Upload *upload, List *files, const PgN
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("upload " INT64_FORMAT " has no files", upload->id)));
 	if (list_length(files) > 1)
+	{
+		if (options->words_option)
+			pg_nlp_only_gguf_options(options);
 		import_files(scope, files, RelationGetDescr(rel), options, model);
+	}
 	else
 	{
-		if (options->quantize)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("option \"quantize\" is for Hugging Face folders"),
-					 errdetail("A GGUF file is stored as it is.")));
-		model->relation = DatumGetObjectId(heap_getattr(linitial(files), FILE_DATA, RelationGetDescr(rel), &null));
-		pg_nlp_describe_relation(scope, model);
+		Oid			relation = DatumGetObjectId(heap_getattr(linitial(files), FILE_DATA, RelationGetDescr(rel), &null));
+
+		if (!import_word_file(scope, relation, options, model))
+		{
+			pg_nlp_only_gguf_options(options);
+			model->relation = relation;
+			pg_nlp_describe_relation(scope, model);
+		}
 	}
 	table_close(rel, AccessShareLock);
 }

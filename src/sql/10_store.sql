@@ -61,14 +61,14 @@ COMMENT ON TABLE nlp.load_file IS 'files of the uploads in nlp.load';
 CREATE FUNCTION nlp.load_model(name text, path text, options jsonb DEFAULT NULL) RETURNS text
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pg_nlp_load_model_path';
 COMMENT ON FUNCTION nlp.load_model(text, text, jsonb) IS
-	'load a GGUF file or a Hugging Face folder of the server under a name; options: replace, source, card, quantize (of a folder)';
+	'load a file or folder of the server under a name: GGUF, a Hugging Face folder, word vectors (word2vec binary or text, GloVe, fastText .vec or .bin). Options: replace, source, card, quantize (of a folder), limit and skip_bad_words (of word vectors)';
 REVOKE EXECUTE ON FUNCTION nlp.load_model(text, text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION nlp.load_model(text, text, jsonb) TO pg_read_server_files;
 
 CREATE FUNCTION nlp.load_model(name text, data bytea, options jsonb DEFAULT NULL) RETURNS text
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pg_nlp_load_model_bytea';
 COMMENT ON FUNCTION nlp.load_model(text, bytea, jsonb) IS
-	'load a GGUF file given as bytes (up to 1 GB) under a name; options: replace, source, card';
+	'load a GGUF or word vector file given as bytes (up to 1 GB) under a name; options: replace, source, card, limit and skip_bad_words (of word vectors)';
 
 CREATE FUNCTION nlp.load_begin(name text, options jsonb DEFAULT NULL) RETURNS bigint
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pg_nlp_load_begin';
@@ -82,7 +82,7 @@ COMMENT ON FUNCTION nlp.load_append(bigint, text, bytea) IS
 
 CREATE FUNCTION nlp.load_finish(id bigint) RETURNS text
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pg_nlp_load_finish';
-COMMENT ON FUNCTION nlp.load_finish(bigint) IS 'check an upload, one GGUF file or the files of a Hugging Face folder, and make it a model; gives the model''s name';
+COMMENT ON FUNCTION nlp.load_finish(bigint) IS 'check an upload, one GGUF or word vector file or the files of a Hugging Face folder, and make it a model; gives the model''s name';
 
 CREATE FUNCTION nlp.load_abort(id bigint) RETURNS void
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pg_nlp_load_abort';
@@ -98,9 +98,10 @@ CREATE FUNCTION nlp.rename_model(name text, new_name text) RETURNS void
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pg_nlp_rename_model';
 COMMENT ON FUNCTION nlp.rename_model(text, text) IS 'give a model another name, seen by others at COMMIT; its owner only';
 
-CREATE FUNCTION nlp.export_model(name text, OUT seq int, OUT data bytea) RETURNS SETOF record
+CREATE FUNCTION nlp.export_model(name text, format text DEFAULT 'gguf', OUT seq int, OUT data bytea) RETURNS SETOF record
 	LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 10000 AS 'MODULE_PATHNAME', 'pg_nlp_export_model';
-COMMENT ON FUNCTION nlp.export_model(text) IS 'the stored bytes of a model, in order';
+COMMENT ON FUNCTION nlp.export_model(text, text) IS
+	'a model as a file, in pieces, in order. format "gguf": the stored bytes; "word2vec" (binary) or "text": word vectors for other programs';
 
 CREATE FUNCTION nlp.prewarm(name text) RETURNS bigint
 	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pg_nlp_prewarm';
