@@ -85,9 +85,10 @@ static int	holders;			/* calls whose env points at pool */
 NlpPool *
 pg_nlp_pool(void)
 {
-	/* More threads than processors would only wait for each other at every barrier. */
-	int			processors = Max((int) sysconf(_SC_NPROCESSORS_ONLN), 1);
-	int			want = IsParallelWorker() ? 1 : Min(pg_nlp_threads, processors);
+	/* More threads than processors would only wait for each other at every barrier. (To ask
+	 * how many there are opens a file of the kernel's.) */
+	int			want = IsParallelWorker() || pg_nlp_threads == 1 ? 1 :
+		Min(pg_nlp_threads, Max((int) sysconf(_SC_NPROCESSORS_ONLN), 1));
 	NlpError	err = {0};
 
 	if (nlp_pool_size(pool) == want || (pool != NULL && holders > 0))
