@@ -76,6 +76,7 @@ static const OptionSpec option_specs[] = {
 	{"weighting", OPT_WEIGHTING, OPTION_WEIGHTING, OWN(mean), 0, 0, false},
 	{"keep_case", OPT_KEEP_CASE, OPTION_BOOL, OWN(keep_case), 0, 0, false},
 	{"segmenter", OPT_SEGMENTER, OPTION_TEXT, OWN(segmenter), 0, 0, false},
+	{"hmm", OPT_HMM, OPTION_BOOL, OWN(hmm), 0, 0, false},
 };
 
 static void
@@ -93,6 +94,7 @@ set_defaults(const PgNlpVerb *verb, PgNlpOptions *out)
 	out->sample_seconds = 10;
 	out->min_similarity = -2;
 	out->subwords = true;
+	out->hmm = true;
 }
 
 /* The keys a verb takes, for hints. */

@@ -41,6 +41,7 @@
 #define OPT_WEIGHTING			(1u << 28)
 #define OPT_KEEP_CASE			(1u << 29)
 #define OPT_SEGMENTER			(1u << 30)
+#define OPT_HMM					(1u << 31)
 
 #define OPTS_ANSWER		(OPT_MAX_TOKENS | OPT_STOP | OPT_IGNORE_EOS | OPT_TRUNCATE | OPT_ON_ERROR)
 #define OPTS_SAMPLING	(OPT_TEMPERATURE | OPT_TOP_K | OPT_TOP_P | OPT_MIN_P | OPT_REPEAT_PENALTY | \
@@ -86,6 +87,7 @@ typedef struct PgNlpOptions
 	bool		mean;			/* weighting is "mean", not "sif" */
 	bool		keep_case;
 	char	   *segmenter;		/* a model's name, or NULL */
+	bool		hmm;			/* words that no dictionary holds are cut by a model of characters */
 } PgNlpOptions;
 
 /* Check options (NULL: all defaults) against what verb takes and fill out. A seed

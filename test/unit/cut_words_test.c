@@ -234,6 +234,8 @@ test_stop(void)
 		w.stop_at = 2;
 		CHECK(nlp_cut_words(&how, text, strlen(text), &seg_env, keep, &w, &err) == NLP_EINVALID);
 		CHECK(w.n == 2);
+		CHECK(nlp_cut_words(&how, "abc \xe4\xb8", 6, &seg_env, keep, &w, &err) == NLP_ETEXT);
+		CHECK(strstr(err.message, "byte 4") != NULL);
 		CHECK(nlp_cut_words(&how, text, (size_t) 1 << 30, &seg_env, keep, &w, &err) == NLP_ELIMIT);
 	}
 }

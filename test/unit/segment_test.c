@@ -319,6 +319,8 @@ test_long(void)
 	long_text(t.s, "在ab", 200000, 400000, "characters and runs");
 	long_text(t.s, "abcdefgh", 100000, 1, "one run");
 	long_text(t.s, "在 ", 200000, 200000, "short blocks");
+	CHECK(nlp_segment(t.s, "a\xe4\xb8", 3, true, &seg_env, &out, &err) == NLP_ETEXT);
+	CHECK(nlp_segment(t.s, "\xf7\xbf\xbf\xbf", 4, true, &seg_env, &out, &err) == NLP_ETEXT);
 	CHECK(nlp_segment(t.s, "", (size_t) 1 << 30, true, &seg_env, &out, &err) == NLP_ELIMIT);
 	seg_free(&t);
 }

@@ -409,6 +409,7 @@ nlp_segment(const NlpSegmenter *s, const char *text, size_t len, bool hmm, const
 
 	if (len >= (size_t) 1 << 30)
 		return nlp_fail(err, NLP_ELIMIT, "a text of 1 GB or more cannot be cut into words");
+	NLP_TRY(nlp_word_check(text, len, env, err));
 	NLP_TRY(nlp_segment_open(&w, s, hmm, env, len, err));
 	st = nlp_segment_text(&w, text, (uint32_t) len, out, err);
 	nlp_segment_close(&w);

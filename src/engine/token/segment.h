@@ -53,7 +53,7 @@ typedef struct NlpSpans
 				cap;
 } NlpSpans;
 
-/* Append the words of a text (valid UTF-8, < 1 GB) to out, in order; every byte but white space
+/* Append the words of a text (UTF-8, checked: NLP_ETEXT; < 1 GB) to out, in order; every byte but white space
  * is in exactly one span. hmm false: dictionary only. Linear time; polls. Scratch from env->alloc,
  * a few hundred kilobytes whatever the text. The caller frees out->spans. */
 extern NlpStatus nlp_segment(const NlpSegmenter *s, const char *text, size_t len, bool hmm, const NlpEnv *env,

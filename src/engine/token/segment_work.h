@@ -27,7 +27,7 @@ typedef struct SegmentWork
 	void	   *memory;
 } SegmentWork;
 
-/* text_bytes: no text will be longer; memory is bounded whatever it is. */
+/* Texts are valid UTF-8 (nlp_word_check). text_bytes: no text will be longer; memory is bounded whatever it is. */
 extern NlpStatus nlp_segment_open(SegmentWork *w, const NlpSegmenter *s, bool hmm, const NlpEnv *env,
 								  size_t text_bytes, NlpError *err);
 extern void nlp_segment_close(SegmentWork *w);

@@ -26,6 +26,9 @@ nlp_word_class(uint32_t cp)
 	return cp < 128 ? (WordClass) nlp_word_ascii[cp] : nlp_word_class_wide(cp);
 }
 
+/* NLP_ETEXT with the offset unless the text is valid UTF-8. Polls. */
+extern NlpStatus nlp_word_check(const char *text, size_t len, const NlpEnv *env, NlpError *err);
+
 /* Read the character at s, which is valid UTF-8; *bytes its length. */
 static inline uint32_t
 nlp_word_read(const char *text, unsigned *bytes)

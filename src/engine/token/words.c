@@ -90,6 +90,39 @@ nlp_word_class_wide(uint32_t cp)
 	}
 }
 
+NlpStatus
+nlp_word_check(const char *text, size_t len, const NlpEnv *env, NlpError *err)
+{
+	for (size_t at = 0; at < len;)
+	{
+		size_t		until = len - at > POLL_BYTES ? at + POLL_BYTES : len;
+
+		while (at < until)
+		{
+			uint32_t	cp;
+			uint64_t	eight;
+			int			n = 1;
+
+			if (until - at >= 8)
+			{
+				memcpy(&eight, text + at, 8);
+				if (!(eight & UINT64_C(0x8080808080808080)))
+				{
+					at += 8;
+					continue;
+				}
+			}
+			if ((unsigned char) text[at] >= 0x80)
+				n = nlp_utf8_decode(text + at, len - at, &cp);
+			if (n == 0)
+				return nlp_fail(err, NLP_ETEXT, "text is not valid UTF-8 at byte %zu", at);
+			at += (size_t) n;
+		}
+		NLP_TRY(nlp_poll(env, err));
+	}
+	return NLP_OK;
+}
+
 /* ---- runs ---- */
 
 /* Whether the character at `at` (an apostrophe or a point) is inside a run: what comes
@@ -341,6 +374,7 @@ nlp_cut_words(const NlpWordCut *cut, const char *text, size_t len, const NlpEnv 
 
 	if (len >= (size_t) 1 << 30)
 		return nlp_fail(err, NLP_ELIMIT, "a text of 1 GB or more cannot be cut into words");
+	NLP_TRY(nlp_word_check(text, len, env, err));
 	if (cut->plain)
 		return cut_plain(&c, text, (uint32_t) len);
 	nlp_buf_init(&c.lower, env->alloc);

@@ -2,8 +2,10 @@
  *
  * A word is a run of letters, marks, digits and inner apostrophes (U+0027, U+2019) of any script that
  * separates words; everything else separates. Han, kana and Thai have no spaces: without a
- * segmenter each Han or kana character is a word; with one (token/segment.h), runs of Han go to it.
- * Words are lower-cased (utf8proc, simple case folding) unless asked not to. Categories are utf8proc's. */
+ * segmenter each Han or kana character is a word; with one (token/segment.h), runs of Han, and letters
+ * that touch them, go to it.
+ * Words are lower-cased (utf8proc, the simple mapping) unless asked not to. Categories are utf8proc's.
+ * A text is valid UTF-8 (NLP_ETEXT if not) and under 1 GB. */
 #ifndef NLP_TOKEN_WORDS_H
 #define NLP_TOKEN_WORDS_H
 
