@@ -1,0 +1,245 @@
+/* train_run.c --- the run: blocks of the spool, the pool over each, private rows brought
+ * together, progress.
+ *
+ * Only the caller's thread reads the spool, polls for cancels and calls back. When a cancel
+ * is pending the threads leave the block where they are and, if it was not one, go on from there. */
+#include <math.h>
+#include <string.h>
+
+#include "core/pool.h"
+#include "wordvec/train_private.h"
+#include "engine_only.h"
+
+float
+nlp_train_alpha(const NlpWord2vec *t, uint32_t epoch, uint64_t place)
+{
+	double		all = (double) t->o.epochs * (double) t->n_ids;
+	double		part = ((double) epoch * (double) t->n_ids + (double) place) / all;
+
+	return (float) (t->o.alpha - (t->o.alpha - (double) t->o.min_alpha) * part);
+}
+
+/* ---- blocks ---- */
+
+/* Cut the n ids of the buffer into sentences and pieces. last: the spool ends with them, so what
+ * is left at the end is a sentence too. Returns the ids used up. */
+static uint32_t
+cut_block(NlpWord2vec *t, uint32_t n, bool last)
+{
+	uint32_t	start = 0,
+				n_sentences = 0,
+				in_piece = 0;
+
+	t->n_pieces = 0;
+	for (uint32_t i = 0; i <= n; i++)
+	{
+		bool		end = i < n ? t->ids[i] == NLP_SENTENCE_END || i - start == t->cut : last;
+
+		if (!end)
+			continue;
+		if (i > start)
+		{
+			if (in_piece == 0)
+				t->pieces[t->n_pieces++] = n_sentences;
+			t->sentences[n_sentences++] = (NlpSentence) {start, i - start};
+			in_piece += i - start;
+			if (in_piece >= t->cut)
+				in_piece = 0;
+		}
+		start = i < n && t->ids[i] == NLP_SENTENCE_END ? i + 1 : i;
+	}
+	t->pieces[t->n_pieces] = n_sentences;
+	return start;
+}
+
+/* ---- private rows ---- */
+
+static float *
+common_row(NlpWord2vec *t, int side, uint32_t i)
+{
+	return side == 0 ? t->input + (size_t) i * t->stride : t->output + (size_t) (t->hot_out_first + i) * t->stride;
+}
+
+static float *
+private_row(const NlpWord2vec *t, int rank, int side, uint32_t i)
+{
+	return (side == 0 ? t->thread[rank].hot_in : t->thread[rank].hot_out) + (size_t) i * t->stride;
+}
+
+/* Rows first.. of both sides: what threads changed is added up; or, at the start, copies are made. */
+static void
+share_rows(NlpWord2vec *t, uint32_t first, uint32_t end, bool add)
+{
+	for (int side = 0; side < 2; side++)
+		for (uint32_t i = first; i < end; i++)
+		{
+			float	   *row = common_row(t, side, i);
+
+			for (uint32_t c = 0; add && c < t->stride; c++)
+			{
+				float		old = row[c],
+							sum = old;
+
+				for (int rank = 0; rank < t->threads; rank++)
+					sum += private_row(t, rank, side, i)[c] - old;
+				row[c] = sum;
+			}
+			for (int rank = 0; rank < t->threads; rank++)
+				memcpy(private_row(t, rank, side, i), row, t->stride * sizeof(float));
+		}
+}
+
+/* ---- the pool ---- */
+
+static void
+work_block(void *ctx, int rank, int size)
+{
+	NlpWord2vec *t = ctx;
+
+	if (rank < t->threads)
+		nlp_train_thread(t->thread + rank);
+}
+
+static void
+work_share(void *ctx, int rank, int size)
+{
+	NlpWord2vec *t = ctx;
+	uint64_t	hot = t->hot;
+
+	share_rows(t, (uint32_t) (hot * (uint64_t) rank / (uint64_t) size),
+			   (uint32_t) (hot * ((uint64_t) rank + 1) / (uint64_t) size), true);
+}
+
+static NlpStatus
+run_block(NlpWord2vec *t, const NlpEnv *env, NlpError *err)
+{
+	t->next_piece = 0;
+	for (int rank = 0; rank < t->threads; rank++)
+		t->thread[rank].busy = false;
+	for (;;)
+	{
+		t->stop = 0;
+		nlp_pool_run(env->pool, work_block, t);
+		if (!t->stop)
+			break;
+		if (env->cancelled && env->cancelled(env->cancel_ctx))
+			return nlp_fail(err, NLP_ECANCELLED, "canceled");
+	}
+	if (t->hot > 0)
+		nlp_pool_run(env->pool, work_share, t);
+	return NLP_OK;
+}
+
+/* ---- progress ---- */
+
+static NlpStatus
+tell(NlpWord2vec *t, NlpTrainProgress progress, void *ctx, NlpError *err)
+{
+	NlpTrainState s = {
+		.epoch = t->epoch,
+		.epochs = t->o.epochs,
+		.tokens_total = (uint64_t) t->o.epochs * nlp_vocab_tokens(t->vocab),
+	};
+	double		loss = 0;
+	uint64_t	pairs = 0;
+
+	for (int rank = 0; rank < t->threads; rank++)
+	{
+		NlpTrainThread *th = t->thread + rank;
+
+		t->tokens_done += th->tokens;
+		loss += th->loss;
+		pairs += th->loss_pairs;
+		th->tokens = 0;
+		th->loss = 0;
+		th->loss_pairs = 0;
+	}
+	if (pairs > 0)
+		t->last_loss = loss / (double) pairs;
+	s.loss = t->last_loss;
+	s.tokens_done = t->tokens_done;
+	s.alpha = nlp_train_alpha(t, t->epoch, t->place);
+	return progress ? progress(ctx, t, &s, err) : NLP_OK;
+}
+
+/* ---- one pass ---- */
+
+static NlpStatus
+run_epoch(NlpWord2vec *t, const NlpSource *spool, const NlpEnv *env, NlpTrainProgress progress, void *ctx,
+		  NlpError *err)
+{
+	uint32_t	held = 0;		/* ids in the buffer already: the start of a sentence that goes on */
+
+	while (t->place < t->n_ids)
+	{
+		uint64_t	left = t->n_ids - t->place - held;
+		uint32_t	n = left < t->block_ids ? (uint32_t) left : t->block_ids;
+		uint32_t	used;
+
+		NLP_TRY(spool->read(spool->ctx, (t->place + held) * sizeof(uint32_t), (size_t) n * sizeof(uint32_t),
+							t->ids + held, err));
+		n += held;
+		used = cut_block(t, n, t->place + n == t->n_ids);
+		t->block_place = t->place;
+		NLP_TRY(run_block(t, env, err));
+		held = n - used;
+		memmove(t->ids, t->ids + used, held * sizeof(uint32_t));
+		t->place += used;
+		NLP_TRY(tell(t, progress, ctx, err));
+	}
+	return NLP_OK;
+}
+
+/* Rows must be numbers: options may have been such that they are not. */
+static NlpStatus
+check_finite(const NlpWord2vec *t, const float *rows, uint64_t n, const NlpEnv *env, NlpError *err)
+{
+	for (uint64_t i = 0; rows && i < n; i++)
+	{
+		if (!(t->kernel->largest(rows + i * t->stride, t->stride) < 3e38f))
+		{
+			nlp_fail(err, NLP_EINVALID, "training diverged: row %llu is not finite", (unsigned long long) i);
+			return nlp_hint(err, "Lower option \"alpha\".");
+		}
+		if (i % 4096 == 0)
+			NLP_TRY(nlp_poll(env, err));
+	}
+	return NLP_OK;
+}
+
+static NlpStatus
+check_spool(NlpWord2vec *t, const NlpSource *spool, NlpError *err)
+{
+	uint64_t	n = spool->size / sizeof(uint32_t);
+
+	if (spool->size % sizeof(uint32_t) != 0)
+		return nlp_fail(err, NLP_EINVALID, "the spool of token ids ends inside an id");
+	if (n == 0 || nlp_vocab_tokens(t->vocab) == 0)
+		return nlp_fail(err, NLP_EINVALID, "there are no words to train on: the texts hold none of the vocabulary's");
+	if (t->restored && n != t->n_ids)
+	{
+		nlp_fail(err, NLP_EINVALID, "the checkpoint belongs to other data");
+		return nlp_detail(err, "It was made from %llu words and ends of texts, but there are %llu now.",
+						  (unsigned long long) t->n_ids, (unsigned long long) n);
+	}
+	t->n_ids = n;
+	return NLP_OK;
+}
+
+NlpStatus
+nlp_word2vec_run(NlpWord2vec *t, const NlpSource *spool, const NlpEnv *env, NlpTrainProgress progress, void *ctx,
+				 NlpError *err)
+{
+	NLP_TRY(check_spool(t, spool, err));
+	if (nlp_pool_size(env->pool) < t->threads)
+		return nlp_fail(err, NLP_EINTERNAL, "the trainer was made for more threads than there are");
+	t->env = env;
+	t->kernel = nlp_word_kernel();
+	if (t->hot > 0)
+		share_rows(t, 0, t->hot, false);
+	for (; t->epoch < t->o.epochs; t->epoch++, t->place = 0)
+		NLP_TRY(run_epoch(t, spool, env, progress, ctx, err));
+	NLP_TRY(check_finite(t, t->input, t->n, env, err));
+	NLP_TRY(check_finite(t, t->output, t->n_out, env, err));
+	return check_finite(t, t->gram, t->o.buckets, env, err);
+}
