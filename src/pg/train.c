@@ -195,6 +195,17 @@ pg_nlp_train_atomic(FunctionCallInfo fcinfo)
 		IsSubTransaction();		/* an EXCEPTION block of PL/pgSQL is around us */
 }
 
+/* A transaction that fails releases the session's locks too, before or after we are undone. */
+static bool
+holds_lock(const LOCKTAG *tag)
+{
+#if PG_VERSION_NUM >= 170000
+	return LockHeldByMe(tag, ExclusiveLock, false);
+#else
+	return LockHeldByMe(tag, ExclusiveLock);
+#endif
+}
+
 /* Everything that does not go with memory. Never raises. */
 static void
 undo_job(void *arg)
@@ -213,7 +224,7 @@ undo_job(void *arg)
 	if (job->holds_pool)
 		pg_nlp_pool_hold(-1);
 	pg_nlp_memory_release(&job->memory);
-	if (job->locked)
+	if (job->locked && holds_lock(&job->lock))
 		LockRelease(&job->lock, ExclusiveLock, true);
 }
 

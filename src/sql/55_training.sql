@@ -83,3 +83,8 @@ CREATE VIEW nlp.training_progress AS
 COMMENT ON VIEW nlp.training_progress IS
 	'trainings in progress: own ones, and all for pg_read_all_stats; rate is in tokens a second, loss the mean over the last stretch';
 GRANT SELECT ON nlp.training_progress TO PUBLIC;
+
+CREATE PROCEDURE nlp.train_word2vec(name text, query text, options jsonb DEFAULT NULL)
+	AS 'MODULE_PATHNAME', 'pg_nlp_train_word2vec' LANGUAGE C;
+COMMENT ON PROCEDURE nlp.train_word2vec(text, text, jsonb) IS
+	'train word vectors on the one column (text, or text[]: words as they are) of a query and store them as a model. Options: objective ("skip-gram", "cbow"), dim, window, negative, loss ("negative", "hierarchical", "softmax"), epochs, min_count, max_words, sample, alpha, min_alpha, seed, cbow_mean, exact, subwords (true, or {"min", "max", "buckets"}), segmenter ("words", "chinese", "plain"), lower, replace, resume, update, checkpoint_seconds, card, quiet';
