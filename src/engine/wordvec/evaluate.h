@@ -8,8 +8,8 @@
  *               lines, lines that begin with # and a first line whose score is no number are passed over.
  * Rules of analogies: only the first `restrict` words take part; a question with a word outside them is
  * skipped and counted; the answer is the nearest by cosine to b - a + c, the three words left out; with
- * fold, questions and table are compared in lower case (utf8proc), the first word of a fold standing
- * for it and the others left out of the answers, as gensim's case_insensitive does. */
+ * fold, questions and table are compared in lower case (utf8proc): the first word of those that are equal
+ * stands for them in a question, and any of them is an answer, as gensim's case_insensitive does. */
 #ifndef NLP_WORDVEC_EVALUATE_H
 #define NLP_WORDVEC_EVALUATE_H
 
@@ -43,7 +43,7 @@ typedef struct NlpAnalogyOptions
 	bool		fold;			/* compare in lower case */
 } NlpAnalogyOptions;
 
-/* text: valid UTF-8. NLP_EINVALID with the line's number when a line is neither. Polls; env->pool is used.
+/* text: valid UTF-8. NLP_EINVALID with the line's number when a line is neither. Polls.
  * nlp_analogies_free gives back what result holds, also after an error. */
 extern NlpStatus nlp_words_analogies(const NlpWords *w, const char *text, size_t len, const NlpAnalogyOptions *options,
 									 const NlpEnv *env, NlpAnalogies *result, NlpError *err);

@@ -63,6 +63,8 @@ typedef struct NlpWords
 	uint64_t	codes_offset;	/* int8 tiles of the vectors divided by their norms (kernel/scan.h) */
 	uint64_t	scales_offset;	/* NlpScanCode[n rounded up to 16] */
 	uint64_t	output_offset;	/* f32[n or n - 1][stride]; 0: none */
+	uint64_t	tree_offset;	/* u32[2n - 1], with inner nodes: 2 * parent + code of each leaf, then of each
+								 * inner node; 0: none */
 	uint64_t	subword_offset; /* f32[buckets][stride]; 0: none */
 } NlpWords;
 

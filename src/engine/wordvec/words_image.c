@@ -4,7 +4,7 @@
  *         shapes and types; the build checks values, which must be finite. A finished table is
  *         checked again when opened, by laying it out once more.
  * Memory: the words' index while there is a plan; one read buffer while building.
- * Layout: header | starts | counts | hash | norms | scales | text | vectors | codes | output |
+ * Layout: header | starts | counts | hash | norms | scales | text | tree | vectors | codes | output |
  *         subword, each on 64 bytes. Formats: words.h. */
 #include <float.h>
 #include <math.h>
@@ -13,7 +13,7 @@
 #include "core/hash.h"
 #include "core/utf8.h"
 #include "tensor/dtype.h"
-#include "wordvec/words.h"
+#include "wordvec/words_private.h"
 #include "engine_only.h"
 
 #define MAX_WORDS (UINT32_C(1) << 30)
@@ -65,13 +65,15 @@ lay_out(NlpWords *w, bool counts, bool output, bool subword)
 	uint64_t	row = (uint64_t) w->stride * sizeof(float);
 	uint64_t	outputs = w->loss == NLP_WORDS_HIERARCHICAL ? w->n - 1 : w->n;
 
-	w->counts_offset = w->output_offset = w->subword_offset = 0;
+	w->counts_offset = w->output_offset = w->subword_offset = w->tree_offset = 0;
 	if (!place(&end, (uint64_t) w->n + 1, sizeof(uint64_t), &w->starts_offset) ||
 		(counts && !place(&end, w->n, sizeof(uint64_t), &w->counts_offset)) ||
 		!place(&end, (uint64_t) w->hash_mask + 1, sizeof(uint32_t), &w->hash_offset) ||
 		!place(&end, w->n, sizeof(float), &w->norms_offset) ||
 		!place(&end, tiles_of(w) * NLP_SCAN_ROWS, sizeof(NlpScanCode), &w->scales_offset) ||
 		!place(&end, w->text_bytes, 1, &w->text_offset) ||
+		(output && w->loss == NLP_WORDS_HIERARCHICAL &&
+		 !place(&end, 2 * (uint64_t) w->n - 1, sizeof(uint32_t), &w->tree_offset)) ||
 		!place(&end, w->n, row, &w->vectors_offset) ||
 		!place(&end, tiles_of(w), nlp_scan_tile_bytes(w->dim), &w->codes_offset) ||
 		(output && !place(&end, outputs, row, &w->output_offset)) ||
@@ -419,6 +421,14 @@ build_tables(const NlpWordsPlan *p, char *block)
 		   nlp_scan_tile_bytes(w->dim));
 }
 
+static NlpStatus
+build_tree(const NlpWords *w, char *block, const NlpEnv *env, NlpError *err)
+{
+	NLP_TRY(nlp_words_tree((const NlpWords *) block, env, (uint32_t *) (block + w->tree_offset), err));
+	zero_gap(block, w->tree_offset + (2 * (uint64_t) w->n - 1) * sizeof(uint32_t));
+	return NLP_OK;
+}
+
 typedef struct Build
 {
 	const NlpWordsPlan *plan;
@@ -566,7 +576,10 @@ nlp_words_build(NlpWordsPlan *p, const NlpSource *src, const NlpEnv *env, void *
 	b.codes = (int8_t *) (b.unit + w->stride);
 	if (block)
 		build_tables(p, block);
-	st = build_parts(&b, env, err);
+	if (block && w->tree_offset)
+		st = build_tree(w, block, env, err);
+	if (st == NLP_OK)
+		st = build_parts(&b, env, err);
 	nlp_free(env->alloc, b.buf);
 	return st;
 }

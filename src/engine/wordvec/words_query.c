@@ -10,20 +10,12 @@
 #include <string.h>
 
 #include "core/pool.h"
-#include "wordvec/words.h"
+#include "wordvec/words_private.h"
 #include "engine_only.h"
 
 #define BLOCK 64				/* tiles between two looks at the k-th best value */
 #define STRETCH_BYTES ((size_t) 16 << 20)	/* of codes, between polls */
 #define MAX_THREADS 64
-
-/* A heap of the best, the worst of them on top. */
-typedef struct Best
-{
-	NlpNeighbour *at;
-	uint32_t	n,
-				cap;
-} Best;
 
 typedef struct Search
 {
@@ -35,79 +27,18 @@ typedef struct Search
 	float		min_score;
 	size_t		from,			/* tiles of this stretch */
 				to;
-	Best		best[MAX_THREADS];
+	NlpBest		best[MAX_THREADS];
 } Search;
 
-/* Whether a is a worse answer than b. */
-static inline bool
-worse(NlpNeighbour a, NlpNeighbour b)
-{
-	return a.score < b.score || (a.score == b.score && a.word > b.word);
-}
-
-static void
-sift_down(NlpNeighbour *at, uint32_t n, uint32_t i)
-{
-	NlpNeighbour x = at[i];
-
-	for (;;)
-	{
-		uint32_t	child = 2 * i + 1;
-
-		if (child >= n)
-			break;
-		if (child + 1 < n && worse(at[child + 1], at[child]))
-			child++;
-		if (!worse(at[child], x))
-			break;
-		at[i] = at[child];
-		i = child;
-	}
-	at[i] = x;
-}
-
-static void
-best_add(Best *b, NlpNeighbour x)
-{
-	uint32_t	i;
-
-	if (b->n == b->cap)
-	{
-		if (worse(b->at[0], x))
-		{
-			b->at[0] = x;
-			sift_down(b->at, b->n, 0);
-		}
-		return;
-	}
-	for (i = b->n++; i > 0 && worse(x, b->at[(i - 1) / 2]); i = (i - 1) / 2)
-		b->at[i] = b->at[(i - 1) / 2];
-	b->at[i] = x;
-}
-
-/* Best first. */
-static void
-best_sort(Best *b)
-{
-	for (uint32_t n = b->n; n > 1; n--)
-	{
-		NlpNeighbour worst = b->at[0];
-
-		b->at[0] = b->at[n - 1];
-		b->at[n - 1] = worst;
-		sift_down(b->at, n - 1, 0);
-	}
-}
-
 static inline float
-threshold(const Search *s, const Best *b)
+threshold(const Search *s, const NlpBest *b)
 {
 	return b->n == b->cap && b->at[0].score > s->min_score ? b->at[0].score : s->min_score;
 }
 
 /* The exact value of a word that may be among the best. */
 static void
-try_word(const Search *s, Best *b, uint32_t id)
+try_word(const Search *s, NlpBest *b, uint32_t id)
 {
 	const NlpWords *w = s->w;
 	float		norm = ((const float *) ((const char *) w + w->norms_offset))[id];
@@ -116,15 +47,15 @@ try_word(const Search *s, Best *b, uint32_t id)
 	if (!(norm > 0))
 		return;
 	x.score = nlp_dot_f32(s->query, nlp_words_row(w, id), w->dim) / norm;
-	if (!(x.score >= s->min_score) || (b->n == b->cap && !worse(b->at[0], x)))
+	if (!(x.score >= s->min_score) || (b->n == b->cap && !nlp_worse(b->at[0], x)))
 		return;
 	if (s->filter && s->filter->keep && !s->filter->keep(s->filter->ctx, id))
 		return;
-	best_add(b, x);
+	nlp_best_add(b, x);
 }
 
 static void
-scan_block(const Search *s, Best *b, size_t tile, size_t n)
+scan_block(const Search *s, NlpBest *b, size_t tile, size_t n)
 {
 	const NlpWords *w = s->w;
 	const char *codes = (const char *) w + w->codes_offset;
@@ -152,7 +83,7 @@ static void
 scan_part(void *ctx, int rank, int size)
 {
 	Search	   *s = ctx;
-	Best	   *b = &s->best[rank];
+	NlpBest	   *b = &s->best[rank];
 	size_t		tiles = s->to - s->from;
 	size_t		tile = s->from + tiles * (size_t) rank / (size_t) size;
 	size_t		end = s->from + tiles * ((size_t) rank + 1) / (size_t) size;
@@ -189,9 +120,9 @@ scan_all(Search *s, const NlpEnv *env, int threads, NlpError *err)
 	for (int i = 1; i < threads; i++)
 	{
 		for (uint32_t j = 0; j < s->best[i].n; j++)
-			best_add(&s->best[0], s->best[i].at[j]);
+			nlp_best_add(&s->best[0], s->best[i].at[j]);
 	}
-	best_sort(&s->best[0]);
+	nlp_best_sort(&s->best[0]);
 	return NLP_OK;
 }
 
