@@ -88,6 +88,33 @@ $(BUILD)/pg_nlp--1.0.sql: $(SQL_SRCS) Makefile
 
 -include $(PG_OBJS:.o=.d)
 
+# ---- models shipped with the extension: models/NAME.gguf is installed as NAME-VERSION.gguf,
+# with an index of what each is, so that no query has to read them to know ----
+MODEL_FILES := $(sort $(wildcard models/*.gguf))
+model_dir = $(DESTDIR)$(datadir)/extension/pg_nlp_models
+SHA256 := $(if $(shell command -v sha256sum),sha256sum,shasum -a 256)
+
+$(BUILD)/models.list: $(MODEL_FILES) $(BUILD)/tools/model_list
+	@rm -rf $(BUILD)/models.list.new $(BUILD)/shipped && mkdir -p $(BUILD)/shipped
+	@for f in $(MODEL_FILES); do \
+	   line=$$($(BUILD)/tools/model_list $$f $$($(SHA256) < $$f | cut -c 1-64)) && \
+	   cp $$f $(BUILD)/shipped/$$(printf '%s' "$$line" | cut -f 2) && \
+	   printf '%s\n' "$$line" >> $(BUILD)/models.list.new || exit 1; done
+	@touch $(BUILD)/models.list.new && mv $(BUILD)/models.list.new $@
+
+.PHONY: install-models uninstall-models
+all: $(BUILD)/models.list
+install: install-models
+uninstall: uninstall-models
+# Files of other versions stay: running backends may know them. The index goes last.
+install-models: $(BUILD)/models.list
+	$(MKDIR_P) '$(model_dir)'
+	@for f in $(BUILD)/shipped/*.gguf; do [ ! -e $$f ] || $(INSTALL_DATA) $$f '$(model_dir)/' || exit 1; done
+	$(INSTALL_DATA) $(BUILD)/models.list '$(model_dir)/models.list.new'
+	mv '$(model_dir)/models.list.new' '$(model_dir)/models.list'
+uninstall-models:
+	rm -rf '$(model_dir)'
+
 .PHONY: check-engine check-exports clean-pg
 clean-pg:	# what depends on the server's version
 	rm -rf $(BUILD)/src/pg $(BUILD)/pg_nlp.so

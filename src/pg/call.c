@@ -13,6 +13,7 @@
 #include "shared.h"
 
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
@@ -102,7 +103,8 @@ name_list(List *names)
 	return buf.data;
 }
 
-/* No name and no setting: the only model that the role may use for the task. */
+/* No name and no setting: the only model that the role may use for the task. What is
+ * shipped serves those who have none. */
 static void
 only_model(uint32 task, Snapshot snapshot, PgNlpModelRow *row)
 {
@@ -110,6 +112,8 @@ only_model(uint32 task, Snapshot snapshot, PgNlpModelRow *row)
 	const char *setting;
 
 	(void) pg_nlp_default_model(task, &setting);
+	if (names == NIL)
+		names = pg_nlp_shipped_candidates(task, snapshot);
 	if (names == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -121,7 +125,7 @@ only_model(uint32 task, Snapshot snapshot, PgNlpModelRow *row)
 				 errmsg("more than one model can do task \"%s\"", pg_nlp_task_name(task)),
 				 errdetail("Candidates are %s.", name_list(names)),
 				 errhint("Name one in the model argument, or set \"%s\".", setting)));
-	if (!pg_nlp_store_find(linitial(names), snapshot, row))
+	if (!pg_nlp_find_model(linitial(names), snapshot, row))
 		elog(ERROR, "model \"%s\" vanished from its snapshot", (char *) linitial(names));
 }
 
@@ -141,7 +145,7 @@ named_model(const char *name, bool by_setting, uint32 task, Snapshot snapshot, P
 
 	if (by_setting)
 		(void) pg_nlp_default_model(task, &setting);
-	if (!pg_nlp_store_find(name, snapshot, row))
+	if (!pg_nlp_find_model(name, snapshot, row))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("model \"%s\" does not exist", name),
@@ -234,8 +238,11 @@ static void
 check_right(const PgNlpModelRow *row)
 {
 	bool		missing = false;
-	AclResult	allowed = pg_class_aclcheck_ext(row->relation, GetUserId(), ACL_SELECT, &missing);
+	AclResult	allowed;
 
+	if (pg_nlp_is_shipped(row))
+		return;					/* everybody's */
+	allowed = pg_class_aclcheck_ext(row->relation, GetUserId(), ACL_SELECT, &missing);
 	if (missing)
 		pg_nlp_model_gone(row);
 	if (allowed != ACLCHECK_OK)
@@ -274,7 +281,7 @@ undo_call(void *arg)
 	p->has_place = false;
 	if (p->handle)
 	{
-		pg_nlp_count_call(p->row.relation, &p->stats, p->rows, INSTR_TIME_GET_MICROSEC(p->spent));
+		pg_nlp_count_call(&p->row, &p->stats, p->rows, INSTR_TIME_GET_MICROSEC(p->spent));
 		pg_nlp_release(p->handle);
 		p->handle = NULL;
 	}
@@ -467,7 +474,7 @@ find_model(FunctionCallInfo fcinfo, PgNlpModelRow *row)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-	if (!pg_nlp_store_find(name, pg_nlp_statement_snapshot(), row))
+	if (!pg_nlp_find_model(name, pg_nlp_statement_snapshot(), row))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("model \"%s\" does not exist", name)));
 }
@@ -496,20 +503,35 @@ pg_nlp_prewarm(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64((int64) bytes);
 }
 
+/* Who may give a model's memory back: its owner; of a shipped one, which serves the whole
+ * server, who keeps that. */
+static bool
+may_evict(const PgNlpModelRow *row)
+{
+	if (!pg_nlp_is_shipped(row))
+		return pg_nlp_relation_owner(row->relation, GetUserId());
+#if PG_VERSION_NUM >= 170000
+	if (has_privs_of_role(GetUserId(), ROLE_PG_MAINTAIN))
+		return true;
+#endif
+	return superuser();
+}
+
 /* evict(name text): false when a call is reading it, or it is not resident */
 Datum
 pg_nlp_evict(PG_FUNCTION_ARGS)
 {
 	PgNlpModelRow row;
-	PgNlpKey	key;
 
 	find_model(fcinfo, &row);
-	if (!pg_nlp_relation_owner(row.relation, GetUserId()))
+	if (!may_evict(&row) && pg_nlp_is_shipped(&row))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to evict model \"%s\"", row.name),
+				 errdetail("It is shipped with the extension and serves the whole server.")));
+	if (!may_evict(&row))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be owner of model \"%s\"", row.name)));
 	pg_nlp_want_purge();
-	key.database = MyDatabaseId;
-	key.relation = row.relation;
-	memcpy(key.sha256, row.sha256, PG_NLP_SHA256_BYTES);
-	PG_RETURN_BOOL(pg_nlp_evict_key(&key));
+	PG_RETURN_BOOL(pg_nlp_evict_model(&row));
 }

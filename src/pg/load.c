@@ -490,11 +490,18 @@ pg_nlp_export_model(PG_FUNCTION_ARGS)
 	if (SRF_IS_FIRSTCALL())
 	{
 		char	   *format = PG_NARGS() > 1 ? text_to_cstring(PG_GETARG_TEXT_PP(1)) : "gguf";
+		PgNlpModelRow row;
 
 		if (strcmp(format, "gguf") != 0)
 		{
 			InitMaterializedSRF(fcinfo, 0);
 			pg_nlp_export_words(fcinfo, PG_GETARG_TEXT_PP(0), format);
+			PG_RETURN_NULL();
+		}
+		if (pg_nlp_find_model(text_to_cstring(PG_GETARG_TEXT_PP(0)), pg_nlp_statement_snapshot(), &row) &&
+			pg_nlp_is_shipped(&row))
+		{
+			pg_nlp_shipped_export(fcinfo, &row);
 			PG_RETURN_NULL();
 		}
 	}

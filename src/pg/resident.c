@@ -41,7 +41,7 @@ same_key(const PgNlpKey *a, const PgNlpKey *b)
 static void
 row_key(const PgNlpModelRow *row, PgNlpKey *key)
 {
-	key->database = MyDatabaseId;
+	key->database = pg_nlp_is_shipped(row) ? InvalidOid : MyDatabaseId;
 	key->relation = row->relation;
 	memcpy(key->sha256, row->sha256, PG_NLP_SHA256_BYTES);
 }
@@ -163,14 +163,16 @@ mark_evicting(PgNlpSlot *slot)
 }
 
 bool
-pg_nlp_evict_key(const PgNlpKey *key)
+pg_nlp_evict_model(const PgNlpModelRow *row)
 {
 	PgNlpShared *shared = pg_nlp_shared();
 	PgNlpSlot  *slots = pg_nlp_slots(shared);
+	PgNlpKey	key;
 	int			i;
 
+	row_key(row, &key);
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
-	i = find_slot(shared, key);
+	i = find_slot(shared, &key);
 	if (i >= 0 && (slots[i].state != PG_NLP_SLOT_READY || pg_atomic_read_u32(&slots[i].pins) != 0))
 		i = -1;
 	if (i >= 0)
@@ -310,7 +312,7 @@ typedef struct Build
 	PgNlpMemory memory;
 	NlpEnv		env;
 	PgNlpSource source;
-	Relation	rel;
+	Relation	rel;			/* NULL: shipped */
 	NlpImagePlan *plan;
 	PgNlpPieces pieces;
 	NlpError	err;
@@ -331,16 +333,21 @@ begin_build(void)
 static void
 plan_build(Build *b, const PgNlpModelRow *row)
 {
-	b->rel = try_relation_open(row->relation, AccessShareLock);
-	if (b->rel == NULL)
-		pg_nlp_model_gone(row);
-	pg_nlp_source_relation(&b->source, b->rel, row->bytes, true);
+	if (pg_nlp_is_shipped(row))
+		pg_nlp_shipped_source(&b->source, row);
+	else
+	{
+		b->rel = try_relation_open(row->relation, AccessShareLock);
+		if (b->rel == NULL)
+			pg_nlp_model_gone(row);
+		pg_nlp_source_relation(&b->source, b->rel, row->bytes, true);
+	}
 	if (nlp_image_plan(&b->source.source, &b->env, &b->plan, &b->err) != NLP_OK)
 		pg_nlp_raise(&b->err);
 }
 
 /* Fill block and compare the bytes read with the hash that nlp.model holds: the
- * relation's owner could have changed them. */
+ * relation's owner could have changed them. (A shipped file has been compared.) */
 static void
 fill(Build *b, const PgNlpModelRow *row, void *block, volatile uint64 *done)
 {
@@ -348,10 +355,10 @@ fill(Build *b, const PgNlpModelRow *row, void *block, volatile uint64 *done)
 	uint64		bytes = nlp_image_plan_bytes(b->plan);
 
 	if (nlp_image_build(b->plan, &b->source.source, &b->env, block, done, &b->err) != NLP_OK ||
-		pg_nlp_source_sha256(&b->source, &b->env, sha256, &b->err) != NLP_OK ||
+		(b->rel && pg_nlp_source_sha256(&b->source, &b->env, sha256, &b->err) != NLP_OK) ||
 		nlp_image_check(block, bytes, &b->err) != NLP_OK)
 		pg_nlp_raise(&b->err);
-	if (memcmp(sha256, row->sha256, PG_NLP_SHA256_BYTES) != 0)
+	if (b->rel && memcmp(sha256, row->sha256, PG_NLP_SHA256_BYTES) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("stored bytes of model \"%s\" do not have the SHA-256 in nlp.model", row->name),
@@ -364,7 +371,8 @@ end_build(Build *b)
 	nlp_image_plan_free(b->plan);
 	pg_nlp_source_close(&b->source);
 	/* The image needs the relation no more: a replace or a drop must not wait for us. */
-	relation_close(b->rel, AccessShareLock);
+	if (b->rel)
+		relation_close(b->rel, AccessShareLock);
 	pg_nlp_memory_release(&b->memory);
 	MemoryContextDelete(b->mcxt);
 }
@@ -427,7 +435,7 @@ load_slot(int i, const PgNlpModelRow *row, char **map, Size *map_bytes, void (*l
 	LWLockRelease(&shared->lock);
 	loading_slot = -1;
 	ConditionVariableBroadcast(&shared->changed);
-	pg_nlp_count_load(row->relation);
+	pg_nlp_count_load(row);
 	end_build(b);
 }
 
@@ -716,7 +724,7 @@ pg_nlp_acquire(const PgNlpModelRow *row, void (*loading) (void *ctx), void *ctx)
 	if (h)
 		return h;
 	drop_stale_handles();
-	if (made_here(row))
+	if (!pg_nlp_is_shipped(row) && made_here(row))
 	{
 		if (loading)
 			loading(ctx);

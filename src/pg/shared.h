@@ -40,7 +40,8 @@ pg_nlp_copy(char *dst, const char *src, size_t size)
 	return n == len;
 }
 
-/* Which image: content and place. Both, so that an id never names another's bytes. */
+/* Which image: content and place. Both, so that an id never names another's bytes. A shipped
+ * model is in no place: database and relation are InvalidOid. */
 typedef struct PgNlpKey
 {
 	Oid			database;
@@ -102,7 +103,8 @@ typedef enum PgNlpPhase
 	PG_NLP_PHASE_PAUSED
 } PgNlpPhase;
 
-/* Figures of one model since the start or the reset; guarded by lock. */
+/* Figures of one model since the start or the reset; guarded by lock. A shipped model has
+ * those of all databases together: database InvalidOid, and its number. */
 typedef struct PgNlpCounters
 {
 	Oid			database;
@@ -242,7 +244,7 @@ extern NlpStatus pg_nlp_source_sha256(PgNlpSource *s, const NlpEnv *env, uint8 *
 typedef struct PgNlpModelRow
 {
 	char		name[PG_NLP_NAME_BYTES];
-	Oid			relation;
+	Oid			relation;		/* InvalidOid: shipped with the extension */
 	uint32		tasks;			/* NLP_TASK_* */
 	uint64		bytes;
 	uint8		sha256[PG_NLP_SHA256_BYTES];
@@ -279,6 +281,7 @@ extern List *pg_nlp_store_candidates(uint32 task, Snapshot snapshot);
 extern bool pg_nlp_store_lock_name(const char *name, bool replace, PgNlpModelRow *old);
 extern void pg_nlp_store_put(const PgNlpNewModel *model, bool replace);
 extern void pg_nlp_check_name(const char *name);
+extern bool pg_nlp_is_name(const char *name);
 extern bool pg_nlp_relation_owner(Oid relation, Oid role);
 /* One relation for a model's or an upload's bytes, owned by the effective role. */
 extern Oid	pg_nlp_create_relation(const char *name);
@@ -288,7 +291,28 @@ extern void pg_nlp_store_init(void);
 extern uint32 pg_nlp_tasks_from_array(Datum array);
 extern Datum pg_nlp_tasks_to_array(uint32 tasks);
 extern const char *pg_nlp_task_name(uint32 task);
+extern uint32 pg_nlp_task_by_name(const char *name);	/* 0: none */
 extern void pg_nlp_hex(const uint8 *bytes, int n, char *out);	/* 2n + 1 characters */
+extern bool pg_nlp_from_hex(const char *hex, uint8 *bytes, int n);
+
+/* ---- shipped.c: models that come with the extension ---- */
+static inline bool
+pg_nlp_is_shipped(const PgNlpModelRow *row)
+{
+	return !OidIsValid(row->relation);
+}
+
+extern bool pg_nlp_shipped_find(const char *name, PgNlpModelRow *row);
+/* A user's model of this name, else a shipped one. */
+extern bool pg_nlp_find_model(const char *name, Snapshot snapshot, PgNlpModelRow *row);
+/* Those whose name no user's model has taken: names, palloc'ed. */
+extern List *pg_nlp_shipped_candidates(uint32 task, Snapshot snapshot);
+/* The file, compared with its hash; errors name it. */
+extern void pg_nlp_shipped_source(PgNlpSource *s, const PgNlpModelRow *row);
+extern void pg_nlp_shipped_export(FunctionCallInfo fcinfo, const PgNlpModelRow *row);
+/* Stands for a shipped model where others have a relation; and back, NULL: not known. */
+extern uint32 pg_nlp_shipped_number(const PgNlpModelRow *row);
+extern const char *pg_nlp_shipped_name(uint32 number);
 
 /* ---- resident.c ---- */
 typedef struct PgNlpHandle
@@ -315,7 +339,7 @@ extern void pg_nlp_release(PgNlpHandle *handle);
 extern void pg_nlp_resident_at_exit(void);
 extern void pg_nlp_forget_relation(Oid relation);	/* at commit: drop its image */
 /* false: pinned, or not there. */
-extern bool pg_nlp_evict_key(const PgNlpKey *key);
+extern bool pg_nlp_evict_model(const PgNlpModelRow *row);
 extern void pg_nlp_evict_orphans(void);
 extern void pg_nlp_resident_init(void);
 
@@ -354,8 +378,8 @@ extern void pg_nlp_activity_end(PgNlpActivity *row);
 extern void pg_nlp_phase(PgNlpActivity *row, PgNlpPhase phase);
 extern void pg_nlp_gate_enter(PgNlpActivity *row);	/* waits, cancellably */
 extern void pg_nlp_gate_leave(void);
-extern void pg_nlp_count_call(Oid relation, const NlpDecoderStats *stats, uint64 rows, uint64 time_us);
-extern void pg_nlp_count_load(Oid relation);
+extern void pg_nlp_count_call(const PgNlpModelRow *row, const NlpDecoderStats *stats, uint64 rows, uint64 time_us);
+extern void pg_nlp_count_load(const PgNlpModelRow *row);
 extern bool pg_nlp_reads_all_stats(void);
 extern void pg_nlp_stats_at_exit(void);
 

@@ -236,30 +236,32 @@ pg_nlp_stats_at_exit(void)
 
 /* Under the lock. A full table loses the model that was used longest ago. */
 static PgNlpCounters *
-counters_of(PgNlpShared *shared, Oid relation)
+counters_of(PgNlpShared *shared, const PgNlpModelRow *row)
 {
+	Oid			database = pg_nlp_is_shipped(row) ? InvalidOid : MyDatabaseId;
+	Oid			relation = pg_nlp_is_shipped(row) ? pg_nlp_shipped_number(row) : row->relation;
 	PgNlpCounters *all = pg_nlp_counters(shared);
 	PgNlpCounters *oldest = &all[0];
 
 	for (int i = 0; i < shared->n_counters; i++)
 	{
-		if (all[i].relation == relation && all[i].database == MyDatabaseId)
+		if (all[i].relation == relation && all[i].database == database)
 			return &all[i];
 		if (all[i].last_used < oldest->last_used)
 			oldest = &all[i];
 	}
-	*oldest = (PgNlpCounters) {.database = MyDatabaseId, .relation = relation};
+	*oldest = (PgNlpCounters) {.database = database, .relation = relation};
 	return oldest;
 }
 
 void
-pg_nlp_count_call(Oid relation, const NlpDecoderStats *stats, uint64 rows, uint64 time_us)
+pg_nlp_count_call(const PgNlpModelRow *row, const NlpDecoderStats *stats, uint64 rows, uint64 time_us)
 {
 	PgNlpShared *shared = pg_nlp_shared();
 	PgNlpCounters *c;
 
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
-	c = counters_of(shared, relation);
+	c = counters_of(shared, row);
 	c->last_used = pg_atomic_fetch_add_u64(&shared->clock, 1);
 	c->calls++;
 	c->rows += rows;
@@ -271,13 +273,13 @@ pg_nlp_count_call(Oid relation, const NlpDecoderStats *stats, uint64 rows, uint6
 }
 
 void
-pg_nlp_count_load(Oid relation)
+pg_nlp_count_load(const PgNlpModelRow *row)
 {
 	PgNlpShared *shared = pg_nlp_shared();
 	PgNlpCounters *c;
 
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
-	c = counters_of(shared, relation);
+	c = counters_of(shared, row);
 	c->last_used = pg_atomic_fetch_add_u64(&shared->clock, 1);
 	c->loads++;
 	LWLockRelease(&shared->lock);
@@ -343,7 +345,7 @@ pg_nlp_activity_rows_sql(PG_FUNCTION_ARGS)
 }
 
 /* (relation, sha256, state, bytes, pins, allocator, loaded, loaded_bytes) of this
- * database; what is not the caller's to know is NULL. */
+ * database, and of shipped models (relation 0); what is not the caller's to know is NULL. */
 Datum
 pg_nlp_resident_images(PG_FUNCTION_ARGS)
 {
@@ -363,7 +365,7 @@ pg_nlp_resident_images(PG_FUNCTION_ARGS)
 		bool		nulls[8] = {0};
 		Datum		values[8];
 
-		if (s->key.database != MyDatabaseId ||
+		if ((s->key.database != MyDatabaseId && OidIsValid(s->key.database)) ||
 			(s->state != PG_NLP_SLOT_READY && s->state != PG_NLP_SLOT_LOADING))
 			continue;
 		pg_nlp_hex(s->key.sha256, PG_NLP_SHA256_BYTES, hex);
@@ -377,7 +379,7 @@ pg_nlp_resident_images(PG_FUNCTION_ARGS)
 		values[7] = Int64GetDatum((int64) pg_atomic_read_u64(&s->loaded_bytes));
 		nulls[6] = s->state != PG_NLP_SLOT_READY;
 		nulls[7] = s->state == PG_NLP_SLOT_READY;
-		if (!sees_model(s->key.relation))
+		if (OidIsValid(s->key.relation) && !sees_model(s->key.relation))
 		{
 			for (int c = 3; c < 8; c++)
 				nulls[c] = true;
@@ -387,7 +389,7 @@ pg_nlp_resident_images(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* (relation, calls, rows, passes, prompt_tokens, tokens, loads, seconds, since) */
+/* (relation, calls, rows, passes, prompt_tokens, tokens, loads, seconds, since, shipped) */
 Datum
 pg_nlp_model_counters(PG_FUNCTION_ARGS)
 {
@@ -405,12 +407,18 @@ pg_nlp_model_counters(PG_FUNCTION_ARGS)
 	for (int i = 0; i < shared->n_counters; i++)
 	{
 		PgNlpCounters *c = &copy[i];
-		bool		nulls[9] = {0};
-		Datum		values[9];
+		const char *shipped = NULL;
+		bool		nulls[10] = {0};
+		Datum		values[10];
 
-		if (!OidIsValid(c->relation) || c->database != MyDatabaseId || !sees_model(c->relation))
+		if (!OidIsValid(c->relation) || (OidIsValid(c->database) && c->database != MyDatabaseId))
+			continue;
+		if (!OidIsValid(c->database))
+			shipped = pg_nlp_shipped_name(c->relation);
+		if (OidIsValid(c->database) ? !sees_model(c->relation) : shipped == NULL)
 			continue;
 		values[0] = ObjectIdGetDatum(c->relation);
+		nulls[0] = shipped != NULL;
 		values[1] = Int64GetDatum((int64) c->calls);
 		values[2] = Int64GetDatum((int64) c->rows);
 		values[3] = Int64GetDatum((int64) c->passes);
@@ -419,6 +427,9 @@ pg_nlp_model_counters(PG_FUNCTION_ARGS)
 		values[6] = Int64GetDatum((int64) c->loads);
 		values[7] = Float8GetDatum((double) c->time_us / 1e6);
 		values[8] = TimestampTzGetDatum(since);
+		nulls[9] = shipped == NULL;
+		if (shipped)
+			values[9] = CStringGetTextDatum(shipped);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

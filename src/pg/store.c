@@ -84,6 +84,17 @@ pg_nlp_task_name(uint32 task)
 	return "?";
 }
 
+uint32
+pg_nlp_task_by_name(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(task_names); i++)
+	{
+		if (strcmp(task_names[i].name, name) == 0)
+			return task_names[i].task;
+	}
+	return 0;
+}
+
 Datum
 pg_nlp_tasks_to_array(uint32 tasks)
 {
@@ -109,13 +120,8 @@ pg_nlp_tasks_from_array(Datum array)
 	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &n);
 	for (int i = 0; i < n; i++)
 	{
-		char	   *name = nulls[i] ? NULL : TextDatumGetCString(names[i]);
-
-		for (int t = 0; name && t < (int) lengthof(task_names); t++)
-		{
-			if (strcmp(name, task_names[t].name) == 0)
-				tasks |= task_names[t].task;
-		}
+		if (!nulls[i])
+			tasks |= pg_nlp_task_by_name(TextDatumGetCString(names[i]));
 	}
 	return tasks;
 }
@@ -127,8 +133,8 @@ pg_nlp_hex(const uint8 *bytes, int n, char *out)
 		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static bool
-from_hex(const char *hex, uint8 *bytes, int n)
+bool
+pg_nlp_from_hex(const char *hex, uint8 *bytes, int n)
 {
 	if (strlen(hex) != (size_t) n * 2)
 		return false;
@@ -205,15 +211,21 @@ check_owner(const PgNlpModelRow *row)
 
 /* A name is letters, digits and punctuation that no setting or head ("model:head",
  * "en=model,zh=model") uses for itself. */
-void
-pg_nlp_check_name(const char *name)
+bool
+pg_nlp_is_name(const char *name)
 {
 	size_t		len = strlen(name);
 	bool		good = len > 0 && len < PG_NLP_NAME_BYTES && name[0] != ' ' && name[len - 1] != ' ';
 
 	for (size_t i = 0; i < len && good; i++)
 		good = (unsigned char) name[i] >= 0x20 && name[i] != 0x7f && strchr(":,=\"'\\", name[i]) == NULL;
-	if (!good)
+	return good;
+}
+
+void
+pg_nlp_check_name(const char *name)
+{
+	if (!pg_nlp_is_name(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("invalid model name"),
@@ -249,7 +261,7 @@ read_row(Relation rel, HeapTuple tuple, PgNlpModelRow *row)
 	row->relation = DatumGetObjectId(values[COL_DATA - 1]);
 	row->tasks = pg_nlp_tasks_from_array(values[COL_TASKS - 1]);
 	row->bytes = (uint64) DatumGetInt64(values[COL_BYTES - 1]);
-	return from_hex(TextDatumGetCString(values[COL_SHA256 - 1]), row->sha256, PG_NLP_SHA256_BYTES);
+	return pg_nlp_from_hex(TextDatumGetCString(values[COL_SHA256 - 1]), row->sha256, PG_NLP_SHA256_BYTES);
 }
 
 /* The tuple of a name, or NULL. */
@@ -328,6 +340,8 @@ pg_nlp_lock_model(PgNlpModelRow *row)
 {
 	PgNlpModelRow newest;
 
+	if (pg_nlp_is_shipped(row))
+		return;
 	/* More than once only if it is replaced again and again while we look. */
 	for (int i = 0; i < 100; i++)
 	{
@@ -684,6 +698,21 @@ pg_nlp_store_put(const PgNlpNewModel *model, bool replace)
 	pg_nlp_want_purge();
 }
 
+/* No row has this name: what is shipped has none, and stays as it is. */
+static _Noreturn void
+not_stored(const char *name)
+{
+	PgNlpModelRow row;
+
+	if (pg_nlp_shipped_find(name, &row))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("model \"%s\" is shipped with the extension and cannot be changed", name),
+				 errhint("A model of your own under this name takes its place.")));
+	model_missing(name);
+	pg_unreachable();
+}
+
 /* The row to change, its name locked, its owner checked. */
 static HeapTuple
 own_tuple(Relation rel, const char *name, PgNlpModelRow *row)
@@ -693,7 +722,7 @@ own_tuple(Relation rel, const char *name, PgNlpModelRow *row)
 	lock_name(name);
 	tuple = newest_tuple(rel, name, row);
 	if (!HeapTupleIsValid(tuple))
-		model_missing(name);
+		not_stored(name);
 	if (relation_exists(row->relation) || !superuser())
 		check_owner(row);
 	return tuple;

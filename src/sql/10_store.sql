@@ -110,7 +110,7 @@ COMMENT ON FUNCTION nlp.prewarm(text) IS 'make a model resident before its first
 CREATE FUNCTION nlp.evict(name text) RETURNS boolean
 	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pg_nlp_evict';
 COMMENT ON FUNCTION nlp.evict(text) IS
-	'give a model''s shared memory back; false when a call reads it or it is not resident; its owner only';
+	'give a model''s shared memory back; false when a call reads it or it is not resident; its owner only, and superusers (from 17 on also pg_maintain) for what is shipped with the extension';
 
 CREATE FUNCTION nlp.repair(OUT model text, OUT action text) RETURNS SETOF record
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10 AS 'MODULE_PATHNAME', 'pg_nlp_repair';
@@ -121,7 +121,13 @@ COMMENT ON FUNCTION nlp.repair() IS 'after a restore: bind models to the extensi
 CREATE FUNCTION nlp.resident_images(OUT relation oid, OUT sha256 text, OUT state text, OUT bytes bigint,
 	OUT pins int, OUT allocator text, OUT loaded timestamptz, OUT loaded_bytes bigint) RETURNS SETOF record
 	LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 10 AS 'MODULE_PATHNAME', 'pg_nlp_resident_images';
-COMMENT ON FUNCTION nlp.resident_images() IS 'images in shared memory, for nlp.resident_models';
+COMMENT ON FUNCTION nlp.resident_images() IS 'images in shared memory, for nlp.resident_models; relation is 0 for what is shipped with the extension';
+
+CREATE FUNCTION nlp.shipped_models(OUT name text, OUT tasks text[], OUT architecture text, OUT parameters bigint,
+	OUT bytes bigint, OUT sha256 text, OUT file text) RETURNS SETOF record
+	LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 2 AS 'MODULE_PATHNAME', 'pg_nlp_shipped_models';
+COMMENT ON FUNCTION nlp.shipped_models() IS
+	'models that come with the extension, files in its share directory; everybody may use them, and a model of one''s own under the same name takes their place';
 
 CREATE FUNCTION nlp.activity_rows(OUT pid int, OUT role oid, OUT database oid, OUT model text, OUT verb text,
 	OUT phase text, OUT tokens bigint, OUT "rows" bigint, OUT since timestamptz) RETURNS SETOF record
@@ -130,7 +136,7 @@ COMMENT ON FUNCTION nlp.activity_rows() IS 'calls in progress, for nlp.activity'
 
 CREATE FUNCTION nlp.model_counters(OUT relation oid, OUT calls bigint, OUT "rows" bigint, OUT forward_passes bigint,
 	OUT prompt_tokens bigint, OUT tokens bigint, OUT loads bigint, OUT seconds double precision,
-	OUT since timestamptz) RETURNS SETOF record
+	OUT since timestamptz, OUT shipped text) RETURNS SETOF record
 	LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 10 AS 'MODULE_PATHNAME', 'pg_nlp_model_counters';
 COMMENT ON FUNCTION nlp.model_counters() IS 'figures of models, for nlp.model_stats';
 
@@ -146,14 +152,27 @@ CREATE VIEW nlp.models AS
 				WHERE r.relation OPERATOR(pg_catalog.=) c.oid AND r.sha256 OPERATOR(pg_catalog.=) m.sha256
 					AND r.state OPERATOR(pg_catalog.=) 'ready') AS resident,
 		m.created, m.data, m.card
-	FROM nlp.model m JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) m.data::pg_catalog.oid;
-COMMENT ON VIEW nlp.models IS 'models of this database; GRANT SELECT on data lets a role use one';
+	FROM nlp.model m JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) m.data::pg_catalog.oid
+	UNION ALL
+	SELECT s.name COLLATE pg_catalog."C", s.tasks, s.architecture, s.parameters, s.bytes, s.sha256,
+		'shipped: ' OPERATOR(pg_catalog.||) s.file, NULL::pg_catalog.name,
+		EXISTS (SELECT FROM nlp.resident_images() r
+				WHERE r.relation OPERATOR(pg_catalog.=) 0::pg_catalog.oid AND r.sha256 OPERATOR(pg_catalog.=) s.sha256
+					AND r.state OPERATOR(pg_catalog.=) 'ready'),
+		NULL::pg_catalog.timestamptz, NULL::pg_catalog.regclass, NULL::pg_catalog.jsonb
+	FROM nlp.shipped_models() s
+	WHERE NOT EXISTS (SELECT FROM nlp.model m WHERE m.name OPERATOR(pg_catalog.=) s.name);
+COMMENT ON VIEW nlp.models IS
+	'models of this database, and those shipped with the extension (data is NULL; everybody may use them); GRANT SELECT on data lets a role use one';
 GRANT SELECT ON nlp.models TO PUBLIC;
 
 CREATE VIEW nlp.resident_models AS
-	SELECT m.name, r.state, r.bytes, r.pins, r.allocator, r.loaded, r.loaded_bytes, r.sha256, r.relation
+	SELECT COALESCE(m.name, s.name COLLATE pg_catalog."C") AS name, r.state, r.bytes, r.pins, r.allocator, r.loaded,
+		r.loaded_bytes, r.sha256, r.relation
 	FROM nlp.resident_images() r LEFT JOIN nlp.model m
-		ON m.data::pg_catalog.oid OPERATOR(pg_catalog.=) r.relation AND m.sha256 OPERATOR(pg_catalog.=) r.sha256;
+		ON m.data::pg_catalog.oid OPERATOR(pg_catalog.=) r.relation AND m.sha256 OPERATOR(pg_catalog.=) r.sha256
+	LEFT JOIN nlp.shipped_models() s
+		ON r.relation OPERATOR(pg_catalog.=) 0::pg_catalog.oid AND s.sha256 OPERATOR(pg_catalog.=) r.sha256;
 COMMENT ON VIEW nlp.resident_models IS 'models in shared memory; name is NULL for an old version that a call still reads';
 GRANT SELECT ON nlp.resident_models TO PUBLIC;
 
@@ -164,7 +183,9 @@ COMMENT ON VIEW nlp.activity IS 'calls in progress: own ones, and all for pg_rea
 GRANT SELECT ON nlp.activity TO PUBLIC;
 
 CREATE VIEW nlp.model_stats AS
-	SELECT m.name AS model, s.calls, s."rows", s.forward_passes, s.prompt_tokens, s.tokens, s.loads, s.seconds, s.since
-	FROM nlp.model_counters() s JOIN nlp.model m ON m.data::pg_catalog.oid OPERATOR(pg_catalog.=) s.relation;
+	SELECT COALESCE(m.name, s.shipped COLLATE pg_catalog."C") AS model, s.calls, s."rows", s.forward_passes,
+		s.prompt_tokens, s.tokens, s.loads, s.seconds, s.since
+	FROM nlp.model_counters() s LEFT JOIN nlp.model m ON m.data::pg_catalog.oid OPERATOR(pg_catalog.=) s.relation
+	WHERE m.name IS NOT NULL OR s.shipped IS NOT NULL;
 COMMENT ON VIEW nlp.model_stats IS 'what models have done since the server''s start or nlp.reset_model_stats()';
 GRANT SELECT ON nlp.model_stats TO PUBLIC;
