@@ -21,7 +21,8 @@
 
 #define BATCH_BYTES ((size_t) 256 << 20)
 #define BATCH_MIN_BYTES ((size_t) 1 << 20)
-#define BATCH_NGRAMS ((size_t) 8 << 20)
+#define BATCH_NGRAMS ((size_t) 8 << 20)	/* fewer for a small file */
+#define BATCH_NGRAMS_MIN ((size_t) 1 << 20)
 #define MAX_SUBWORD 64
 #define ENTRY_MIN 10			/* bytes of a dictionary entry: NUL, count, type */
 #define FIXED_BYTES 92			/* before the entries */
@@ -59,6 +60,7 @@ typedef struct FastText
 	uint32_t   *users;			/* words of the batch, by bucket */
 	uint32_t   *buckets;		/* [max_ngrams] of one word */
 	size_t		max_ngrams;
+	size_t		batch_ngrams;	/* users at most */
 	float	   *row;			/* [dim] */
 } FastText;
 
@@ -307,6 +309,9 @@ make_room(FastText *f, NlpError *err)
 		return nlp_no_memory(err, row_bytes, "a row");
 	if (!f->ngrams)
 		return NLP_OK;
+	f->batch_ngrams = f->win.src->size / 16 < BATCH_NGRAMS ? (size_t) (f->win.src->size / 16) : BATCH_NGRAMS;
+	if (f->batch_ngrams < BATCH_NGRAMS_MIN)
+		f->batch_ngrams = BATCH_NGRAMS_MIN;
 	f->max_ngrams = (NLP_WORDS_MAX_BYTES + 2) * (size_t) (f->maxn - f->minn + 1);
 	f->buckets = nlp_alloc(alloc, f->max_ngrams * sizeof(uint32_t));
 	if (!f->buckets)
@@ -336,7 +341,7 @@ count_batch(FastText *f, uint32_t first, size_t *total, NlpError *err)
 	{
 		size_t		n = word_buckets(f, first + f->n);
 
-		if (f->n > 0 && *total + n > BATCH_NGRAMS)
+		if (f->n > 0 && *total + n > f->batch_ngrams)
 			break;
 		for (size_t i = 0; i < n; i++)
 			f->starts[f->buckets[i] + 1]++;

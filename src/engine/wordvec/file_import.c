@@ -177,6 +177,21 @@ next_vector(void *ctx, int tensor, uint32_t row, float *out, NlpError *err)
 	return NLP_OK;
 }
 
+/* Rows after the last kept one are checked as well. */
+static NlpStatus
+read_to_end(RowsImport *im, const NlpEnv *env, NlpError *err)
+{
+	size_t		bytes = im->rows.dim * sizeof(float);
+	float	   *row = nlp_alloc(env->alloc, bytes);
+	bool		end = false;
+	NlpStatus	st = row ? NLP_OK : nlp_no_memory(err, bytes, "a row");
+
+	while (st == NLP_OK && !end)
+		st = nlp_word_rows_next(&im->rows, row, &end, err);
+	nlp_free(env->alloc, row);
+	return st;
+}
+
 static NlpStatus
 import_rows(RowsImport *im, const NlpWordFileOptions *options, const char *name, const NlpSink *sink, const NlpEnv *env,
 			NlpError *err)
@@ -185,7 +200,8 @@ import_rows(RowsImport *im, const NlpWordFileOptions *options, const char *name,
 
 	NLP_TRY(collect_words(im, options->skip_bad_words, err));
 	out = (NlpWordsOut) {.n = im->list.n,.dim = im->rows.dim,.words = im->list.words,.name = name};
-	return nlp_words_write(&out, next_vector, im, NULL, sink, env, err);
+	NLP_TRY(nlp_words_write(&out, next_vector, im, NULL, sink, env, err));
+	return read_to_end(im, env, err);
 }
 
 NlpStatus

@@ -15,6 +15,7 @@
 #define POWER_MIN (-66)
 #define POWER_MAX 38
 #define BIG_LIMBS 40
+#define SURE 0x1p-50			/* more than the error of scale_by_ten */
 #define BIG_DIGITS 160			/* a half between two f32 has at most 113 */
 
 /* 5^q for q from POWER_MIN, its first 64 bits, cut off. */
@@ -332,7 +333,7 @@ nlp_wordfile_number(const char *s, const char *end, float *out, bool *huge)
 
 /* ---- and back ---- */
 
-/* v * 10^e, within a few units in the last place of a double: two digits more than f32 needs. */
+/* v * 10^e, v being exact: three roundings at most. */
 static double
 scale_by_ten(double v, int e)
 {
@@ -409,11 +410,11 @@ nlp_wordfile_decimals(float f, char *out)
 	{
 		uint64_t	m = (uint64_t) (scale_by_ten(v, n - 1 - e) + 0.5);
 		bool		up = m >= limit[n - 6];
-		float		back = 0;
-		bool		huge;
+		double		back = scale_by_ten((double) m, e + 1 - n);
 
 		len = write_decimal(negative, up ? m / 10 : m, n, e + up, out);
-		if (nlp_wordfile_number(out, out + len, &back, &huge) && memcmp(&back, &f, sizeof(f)) == 0)
+		/* what was written lies between the two, and so does its nearest double, which others may read first */
+		if ((float) (back * (1 - SURE)) == (float) v && (float) (back * (1 + SURE)) == (float) v)
 			break;
 	}
 	return len;
