@@ -1,8 +1,9 @@
 /* embedding_distance.c --- distances between embeddings.
  *
  * Exact search calls these once a row, so the common case, two plain values of one length,
- * goes from the arguments to the kernel through one branch and takes no memory. The kernels
- * (kernel/scan.h) are chosen once for the machine and give the same bits on all of them.
+ * goes from the arguments to the kernel through one branch and takes no memory, and asks for
+ * the rows that come next on the way (look_ahead). The kernels (kernel/scan.h) are chosen
+ * once for the machine and give the same bits on all of them.
  *
  * Everything else is rare and lies behind that branch (values_of_any): headers of one byte,
  * which short values get inside a row and which leave the floats unaligned; compressed and
@@ -154,6 +155,77 @@ distance_of_any(FunctionCallInfo fcinfo, Distance distance)
 	PG_RETURN_FLOAT8(result);
 }
 
+/* Ask the memory for rows to come.
+ *
+ * An exact search over rows in shared buffers spends most of its time waiting for them: the
+ * tuples of a page lie at descending addresses and each is read upwards, a pattern that no
+ * hardware prefetcher follows. So lines that will be wanted soon are asked for here, while
+ * this row's arithmetic and the executor's own work go on. These are guesses: a prefetch of
+ * a wrong address costs its few cycles and never faults.
+ *
+ * Buffers that a sequential scan filled lie in the order of their pages. While that holds
+ * (the scan came here from the buffer just before), the row asked for is the one at this
+ * place of the next page, and once a page that page's line pointers. Elsewhere, and in
+ * rings where the next buffer is another's, it is the row two steps down this page, a
+ * step being the distance to the row before.
+ *
+ * Measured on a Zen 4, 2 cores, all rows in shared buffers, ORDER BY e <-> q LIMIT 10, ns a row
+ * (medians of 15 runs in turn with pgvector's vector stored PLAIN):
+ *
+ *   dimensions x rows      vector   no prefetch   down the page   next page   and line pointers
+ *   100 x 341,479             233           237             167         140                 135
+ *   384 x 100,000             474           475             467         355                 334
+ *   768 x  60,000             815           803             797         667                 670
+ *
+ * 8 lines are too few for the wide rows (384: 411 ns), more than 16 gain nothing: within a
+ * row that runs on the hardware has understood by then. */
+#define LINE 64
+#define LINES_AHEAD 16
+
+static inline void
+look_ahead(const Embedding *a, const Embedding *b)
+{
+	static Size last_page = 0;
+	static uintptr_t last = 0;
+	static bool in_order = false;	/* this page's buffer follows the last one's */
+	uintptr_t	blocks = (uintptr_t) BufferBlocks;
+	uintptr_t	row = (uintptr_t) a;
+	Size		bytes = Min(VARSIZE_4B(a), LINES_AHEAD * LINE);
+	Size		page;
+	uintptr_t	step;
+
+	/* Whichever operand is the row: in a shared buffer, and not where it was. */
+	if (row - blocks >= (Size) NBuffers * BLCKSZ || row == last)
+	{
+		row = (uintptr_t) b;
+		if (row - blocks >= (Size) NBuffers * BLCKSZ || row == last)
+			return;
+	}
+	page = (row - blocks) / BLCKSZ;
+	step = last - row;
+	last = row;
+	if (page != last_page)
+	{
+		in_order = page == last_page + 1;
+		last_page = page;
+		if (in_order)
+		{
+			const char *next = (const char *) (blocks + (page + 1) * BLCKSZ);
+
+			__builtin_prefetch(next);
+			__builtin_prefetch(next + LINE);
+		}
+	}
+	if (in_order)
+		row += BLCKSZ;
+	else if (step < BLCKSZ)
+		row -= 2 * step;
+	else
+		return;
+	for (Size i = 0; i < bytes; i += LINE)
+		__builtin_prefetch((const char *) row + i);
+}
+
 static inline Datum
 distance_of(FunctionCallInfo fcinfo, Distance distance)
 {
@@ -162,6 +234,7 @@ distance_of(FunctionCallInfo fcinfo, Distance distance)
 
 	if (unlikely(!is_plain(a) || !is_plain(b) || a->dim != b->dim))
 		return distance_of_any(fcinfo, distance);
+	look_ahead(a, b);
 	PG_RETURN_FLOAT8(distance(a->x, b->x, a->dim));
 }
 
