@@ -102,7 +102,10 @@ values_of_any(FunctionCallInfo fcinfo, int arg, ShortValue *room, Embedding **to
 	const Embedding *e;
 
 	*to_free = NULL;
-	if (VARATT_IS_SHORT(stored))
+	/* A toast pointer passes for a short header, too: it comes first. */
+	if (VARATT_IS_EXTERNAL(stored) || VARATT_IS_COMPRESSED(stored))
+		e = fetch(fcinfo, arg, stored, to_free);
+	else if (VARATT_IS_SHORT(stored))
 	{
 		Size		bytes = VARSIZE_SHORT(stored) - VARHDRSZ_SHORT;
 
@@ -110,8 +113,6 @@ values_of_any(FunctionCallInfo fcinfo, int arg, ShortValue *room, Embedding **to
 		memcpy(VARDATA(&room->head), VARDATA_SHORT(stored), bytes);
 		e = &room->head;
 	}
-	else if (VARATT_IS_EXTENDED(stored))
-		e = fetch(fcinfo, arg, stored, to_free);
 	else
 		e = (const Embedding *) stored;
 	pg_nlp_check_embedding(e);
