@@ -40,7 +40,7 @@ cmp_ok(shm_bytes(), '<=', $at_rest + 1e6, 'nothing left behind');
 
 sqlstate_of($node, NlpTest::GREEDY_SQL) for 1 .. 20;
 cmp_ok(shm_bytes(), '<=', $at_rest + 1e6, 'nor after twenty more tries');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM nlp.models'), '1', 'the store works');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM nlp.models WHERE data IS NOT NULL'), '1', 'the store works');
 is($node->safe_psql('postgres', 'SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0;
 	SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SELECT count(*) > 0 FROM pg_class'), 't', 'parallel query works');
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_nlp'\npg_nlp.shared_memory_size = '320MB'\n");

@@ -39,7 +39,7 @@ for my $c (@cases)
 	cmp_ok(time() - $t0, '<', 5, "$what: soon");
 }
 is(sqlstate_of($node, "SELECT nlp.load_model('linked', '$tmp/link')"), '00000', 'a link to a model is followed');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM nlp.models'), '1', 'nothing else was stored');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM nlp.models WHERE data IS NOT NULL'), '1', 'nothing else was stored');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_class WHERE relnamespace = 'nlp_data'::regnamespace AND relkind = 'r'}), '1', 'nor any relation');
 $node->stop;
 done_testing();
