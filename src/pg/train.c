@@ -421,8 +421,8 @@ measure_rate(PgNlpTrainJob *job, TimestampTz now)
 	job->rated_done = job->run.step.done;
 }
 
-static void
-make_checkpoint(PgNlpTrainJob *job)
+void
+pg_nlp_train_keep(PgNlpTrainJob *job)
 {
 	MemoryContext old = MemoryContextSwitchTo(job->work);
 	TimestampTz begin = GetCurrentTimestamp();
@@ -463,7 +463,7 @@ one_step(PgNlpTrainJob *job, const PgNlpTrainStep *step)
 	measure_rate(job, now);
 	pg_nlp_train_show(job);
 	if (checkpoint_due(job, now, epoch_end))
-		make_checkpoint(job);
+		pg_nlp_train_keep(job);
 	else if (epoch_end)
 	{
 		PgNlpTrainStep ended = *step;

@@ -228,6 +228,8 @@ extern void pg_nlp_train_reserve(PgNlpTrainJob *job, uint64 bytes, const char *w
 extern void pg_nlp_train_start(PgNlpTrainJob *job, const PgNlpTrainStep *step);
 /* After each block of training, the engine below: progress, notices, checkpoints. */
 extern NlpStatus pg_nlp_train_step(PgNlpTrainJob *job, const PgNlpTrainStep *step, NlpError *err);
+/* Make a checkpoint and commit; not when atomic. */
+extern void pg_nlp_train_keep(PgNlpTrainJob *job);
 extern void pg_nlp_train_phase(PgNlpTrainJob *job, PgNlpTrainPhase phase);
 extern void pg_nlp_train_show(PgNlpTrainJob *job);	/* to nlp.training_progress */
 /* Once a while during reading. */

@@ -359,14 +359,33 @@ make_card(const PgNlpTrainJob *job, const char *training)
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(job->common->card), own));
 }
 
-/* What others did with the name while we trained is known before the bytes are written.
- * The last checkpoint stays, so that little is lost. */
+/* Whether the name was taken by a model that may not be replaced. */
+static bool
+taken(const PgNlpTrainJob *job)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	PgNlpModelRow row;
+	bool		found = pg_nlp_store_find(job->name, snapshot, &row) && exists(row.relation);
+
+	UnregisterSnapshot(snapshot);
+	return found && !(job->common->replace && pg_nlp_relation_owner(row.relation, GetUserId()));
+}
+
+/* What others did with the name while we trained is known before the bytes are written,
+ * and the work is kept: as a checkpoint at the end of the run, to be resumed with "replace" or
+ * when the name is free. */
 static void
-check_meanwhile(const PgNlpTrainJob *job)
+check_meanwhile(PgNlpTrainJob *job)
 {
 	PgNlpModelRow row;
 	char		hex[2 * PG_NLP_SHA256_BYTES + 1] = "";
 
+	if (!job->atomic && !job->common->update && job->common->checkpoint_seconds > 0 && taken(job))
+	{
+		pg_nlp_train_keep(job);
+		pg_nlp_train_phase(job, PG_NLP_TRAIN_WRITING);
+		EnsurePortalSnapshotExists();
+	}
 	if (pg_nlp_store_lock_name(job->name, job->common->replace || job->common->update, &row))
 		pg_nlp_hex(row.sha256, PG_NLP_SHA256_BYTES, hex);
 	if (job->run.base && strcmp(job->run.base, hex) != 0)
