@@ -68,9 +68,9 @@ pg_nlp_import_words(PgNlpLoadScope *scope, const NlpSource *source, const PgNlpL
 	pg_nlp_end_write(&writer);
 	pg_nlp_describe_relation(scope, model);
 	ereport(NOTICE,
-			(errmsg("model \"%s\" has " UINT64_FORMAT " words of %u dimensions, read as %s", model->name,
-					report.rows, report.dim, nlp_wordfile_name(report.format)),
-			 report.skipped ? errdetail("Left out: " UINT64_FORMAT " words that were there twice, not UTF-8 or too long.",
+			(errmsg("model \"%s\": %s, words: " UINT64_FORMAT ", dimensions: %u", model->name,
+					nlp_wordfile_name(report.format), report.rows, report.dim),
+			 report.skipped ? errdetail("Left out, since they were there twice, not UTF-8 or too long: " UINT64_FORMAT ".",
 										report.skipped) : 0));
 }
 

@@ -77,7 +77,7 @@ CREATE FUNCTION nlp.evaluate_word_vectors(model text, task text, data text[], to
 	OUT spearman double precision, OUT pearson double precision) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'pg_nlp_evaluate_word_vectors_array' LANGUAGE C STABLE PARALLEL SAFE COST 1000000000 ROWS 15;
 COMMENT ON FUNCTION nlp.evaluate_word_vectors(text, text, text[], int, boolean) IS
-	'the same with a line of data in each element, as array(SELECT …) gives them from a table';
+	'the same with a line of data in each element, as array(SELECT ...) gives them from a table';
 
 CREATE FUNCTION nlp.project(model text, words text[], method text DEFAULT 'pca', OUT word text, OUT x real, OUT y real) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'pg_nlp_project' LANGUAGE C STABLE PARALLEL SAFE COST 1000000 ROWS 100;
