@@ -116,12 +116,16 @@ wait $batch || { cat "$demo_dir/batch.out" >&2; die "the batch failed"; }
 cat "$demo_dir/batch.out"
 "${psql[@]}" -x -c "SELECT * FROM nlp.model_stats"
 
+say "word vectors, trained here and now on 788 articles (CC BY-SA 3.0), and a catalogue of films (CC0)"
+(cd "$NLP_TOP" && "${psql[@]}" -f examples/vectors.sql && "${psql[@]}" -f examples/recommend.sql)
+
 cat <<DONE
 
 Ready. To go on:
   .server/psql                                  a session, with any arguments of psql
   .server/psql -c "SELECT generate('Once upon a time')"
-  .server/psql -f examples/demo.sql             the statements above once more
+  .server/psql -f examples/demo.sql             the statements above once more; also vectors.sql, recommend.sql
+  .server/psql -XAtq -f examples/plot.sql > words.svg    a picture of words
   make stop                                     stop the server (make demo starts it again, data kept)
   make check                                    every test
 README.md lists all functions, options, settings and views.

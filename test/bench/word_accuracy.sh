@@ -39,7 +39,7 @@ gzip -dc "$NLP_DATA/analogy_zh/semantic.txt.gz" > "$dir/in/zh"; put ca8 "$dir/in
 # analogies MODEL FILE TOP LABEL
 analogies()
 {
-	q -F ' ' -c "SELECT coalesce(kind, 'all'), correct, total, skipped, round((100 * accuracy)::numeric, 2) FROM nlp.evaluate_word_vectors('$1', 'analogies', (SELECT body FROM file WHERE name = '$2'), $3) WHERE section IS NULL OR section IN ('total', 'semantic', 'syntactic')" |
+	q -F ' ' -c "SELECT coalesce(kind, 'all'), correct, total, skipped, round((100 * accuracy)::numeric, 2) FROM nlp.evaluate_word_vectors('$1', 'analogies', (SELECT body FROM file WHERE name = '$2'), $3, true) WHERE section IS NULL OR section IN ('total', 'semantic', 'syntactic')" |
 		while read -r kind correct total skipped accuracy; do printf '%-44s %-10s %6s of %6s asked = %s %%  (%s skipped)\n' "$4" "$kind" "$correct" "$total" "$accuracy" "$skipped"; done
 }
 pairs() { printf '%-44s %s\n' "$3" "$(q -c "SELECT 'Spearman ' || round(spearman::numeric, 3) || ', ' || total || ' pairs found' FROM nlp.evaluate_word_vectors('$1', 'similarity', (SELECT body FROM file WHERE name = '$2'))")"; }
