@@ -16,8 +16,9 @@ PG_CONFIG ?= pg_config
 MODELS_DIR ?= /var/tmp/pg_nlp-$(shell id -u)/models
 export MODELS_DIR PG_CONFIG BUILD
 
-EXTENSION = pg_nlp
+EXTENSION = pg_nlp bridge/pg_nlp_vector
 MODULES = $(BUILD)/pg_nlp
+DATA = bridge/pg_nlp_vector--1.0.sql
 DATA_built = $(BUILD)/pg_nlp--1.0.sql
 REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
 REGRESS_OPTS = --inputdir=. --outputdir=$(BUILD)/regress
