@@ -1,7 +1,8 @@
 /* segment_test.c --- the segmenter: what it cuts, against a plain twin; files that are wrong
  * in one way each; tables that are damaged; long texts, memory, cancels.
  *
- * usage: segment_test [MODEL.gguf]   default models/segment_zh.gguf, "not run" without it */
+ * usage: segment_test [MODEL.gguf [GOLD.txt]]   default models/segment_zh.gguf, "not run" without
+ * it, and test/golden/segment_gsd.txt */
 #include <math.h>
 
 #include "core/utf8.h"
@@ -519,8 +520,69 @@ test_damage(void)
 
 /* ---- the shipped model ---- */
 
+/* Compare the cut of one line with the line's own spaces; counts of words. */
 static void
-test_shipped(const char *path)
+score_line(const NlpSegmenter *s, const char *gold, size_t counts[3])
+{
+	char		text[8192];
+	size_t		len = 0;
+	size_t		start = 0;
+	size_t		i = 0;
+	NlpSpans	out = {.alloc = &nlp_libc_alloc};
+	NlpError	err = {0};
+
+	for (const char *p = gold; *p && len < sizeof(text); p++)
+		if (*p != ' ')
+			text[len++] = *p;
+	CHECK_OK(nlp_segment(s, text, len, true, &seg_env, &out, &err), err);
+	for (const char *p = gold; *p;)
+	{
+		size_t		n = strcspn(p, " ");
+
+		while (i < out.n && out.spans[i].start < start)
+			i++;
+		counts[0] += i < out.n && out.spans[i].start == start && out.spans[i].len == n;
+		counts[1]++;
+		start += n;
+		p += n + (p[n] == ' ');
+	}
+	counts[2] += out.n;
+	nlp_free(&nlp_libc_alloc, out.spans);
+}
+
+/* Word F1 in percent of each part of the file. */
+static void
+test_quality(const NlpSegmenter *s, const char *path)
+{
+	FILE	   *f = fopen(path, "r");
+	char	   *line = NULL;
+	size_t		cap = 0;
+	ssize_t		n;
+	size_t		counts[2][3] = {{0}};
+	int			part = -1;
+
+	CHECKF(f != NULL, "%s", path);
+	while (f && (n = getline(&line, &cap, f)) > 0)
+	{
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] == '#' && strncmp(line, "# gsd", 5) == 0)
+			part++;
+		else if (line[0] != '#' && part >= 0 && part < 2)
+			score_line(s, line, counts[part]);
+	}
+	for (int i = 0; i < 2; i++)
+	{
+		double		f1 = 200.0 * (double) counts[i][0] / (double) (counts[i][1] + counts[i][2]);
+
+		CHECKF(f1 > 80.5, "part %d: %.2f", i, f1);
+	}
+	free(line);
+	if (f)
+		fclose(f);
+}
+
+static void
+test_shipped(const char *path, const char *gold)
 {
 	SegmentTable t = {0};
 	NlpError	err = {0};
@@ -547,6 +609,7 @@ test_shipped(const char *path)
 		CUT("南京市长江大桥", "南京市|长江大桥");
 		CUT("买了3.5斤苹果，花了20元。", "买|了|3.5|斤|苹果|，|花|了|20|元|。");
 		CUT("PostgreSQL是一个数据库", "PostgreSQL|是|一个|数据库");
+		test_quality(t.s, gold);
 	}
 	seg_free(&t);
 }
@@ -562,6 +625,6 @@ main(int argc, char **argv)
 	test_wrong_words();
 	test_wrong_keys();
 	test_damage();
-	test_shipped(argc > 1 ? argv[1] : "models/segment_zh.gguf");
+	test_shipped(argc > 1 ? argv[1] : "models/segment_zh.gguf", argc > 2 ? argv[2] : "test/golden/segment_gsd.txt");
 	return check_done();
 }
