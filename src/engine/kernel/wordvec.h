@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NLP_WORD_INPUTS 16		/* m at most, in one call */
+#define NLP_WORD_INPUTS 8		/* m at most, in one call */
 #define NLP_WORD_LARGE 1e4f
 
 typedef struct NlpWordKernel
@@ -25,20 +25,16 @@ typedef struct NlpWordKernel
 	 * whether one of the n was beyond +-NLP_WORD_LARGE or NaN: rows are running away. */
 	int			(*sigmoid) (float *f, size_t n, float rate);
 	/* x_i += sum_k g[i * n + k] y_k and y_k += sum_i g[i * n + k] x_i, of the old values.
-	 * work: m * width floats. */
+	 * work: m * width floats. fetch: rows that will be wanted soon; their lines are asked for on the way. */
 	void		(*update) (float *const *x, int m, float *const *y, int n, const float *g, size_t width,
-						   float *work);
-	/* One window of negative sampling: y_0 is the word, the others are negatives; rate is the
-	 * learning rate; columns k with bit k - 1 of skip set (k up to 64) are left alone. dots, sigmoid,
-	 * update in one. g and work as above; raw [m * n] gets the products unless NULL. Returns as sigmoid. */
-	int			(*window) (float *const *x, int m, float *const *y, int n, uint64_t skip, float rate,
-						   size_t width, float *g, float *work, float *raw);
+						   float *work, float *const *fetch, int n_fetch);
 	/* out = scale * sum of the n rows. */
 	void		(*mean) (float *const *x, size_t n, float scale, size_t width, float *out);
 	/* x_i += scale * e, each in turn. */
 	void		(*spread) (float *const *x, size_t n, float scale, const float *e, size_t width);
 	/* out = sum_k g[k] y_k; then y_k += g[k] h, each in turn: a hidden layer that is no row. */
-	void		(*hidden) (const float *h, float *const *y, int n, const float *g, size_t width, float *out);
+	void		(*hidden) (const float *h, float *const *y, int n, const float *g, size_t width, float *out,
+						   float *const *fetch, int n_fetch);
 	/* One output row of the classic rule: f = x . y; clipped at 6, s = sigmoid(f) (0 or 1 beyond; 'skip'
 	 * says to leave the pair alone instead, as the tree's rule does); g = (target - s) * rate;
 	 * e += g y; y += g x. Returns f. */

@@ -29,8 +29,8 @@ V_INLINE Reg r_fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
 
 typedef __m256 Reg;
 #define REG_LANES 8
-#define DOT_M 4
-#define DOT_N 3
+#define DOT_M 2
+#define DOT_N 6
 #define OUT_M 3
 #define OUT_C 4
 V_INLINE Reg r_zero(void) { return _mm256_setzero_ps(); }
@@ -82,7 +82,8 @@ V_INLINE Reg r_fma(Reg a, Reg b, Reg c) { return fmaf(a, b, c); }
 #if defined(NLP_VEC_AVX512)
 
 /* Lower place bits of a lane belong to later steps. Each joins two vectors: what one
- * gives up to be added, the other's place takes. */
+ * gives up to be added, the other's place takes. (Compressing stores take 100 cycles on Zen 4:
+ * the register is compressed first.) */
 #define STEP(name, mask, swap) \
 	V_INLINE Reg name(Reg a, Reg b) \
 	{ \
@@ -120,7 +121,7 @@ sums(Reg p[REGS][DOT_M * DOT_N], int from, int n, float *out)
 			t[j] = join4(t[j], t[j + 2]);
 		t[0] = join2(t[0], t[1]);
 		t[0] = join1(t[0], t[0]);
-		_mm512_mask_compressstoreu_ps(out, (__mmask16) (0x5555 & ((1u << 2 * n) - 1)), t[0]);
+		_mm512_mask_storeu_ps(out, (__mmask16) ((1u << n) - 1), _mm512_maskz_compress_ps(0x5555, t[0]));
 	}
 	else
 	{
@@ -129,7 +130,7 @@ sums(Reg p[REGS][DOT_M * DOT_N], int from, int n, float *out)
 		t[0] = join4(t[0], t[1]);
 		t[0] = join2(t[0], t[0]);
 		t[0] = join1(t[0], t[0]);
-		_mm512_mask_compressstoreu_ps(out, (__mmask16) (0x1111 & ((1u << 4 * n) - 1)), t[0]);
+		_mm512_mask_storeu_ps(out, (__mmask16) ((1u << n) - 1), _mm512_maskz_compress_ps(0x1111, t[0]));
 	}
 }
 
@@ -266,8 +267,10 @@ dot_tile(float *const *x, const int m, float *const *y, const int n, size_t widt
 		} \
 	}
 DOT_ROW(1)
-#if DOT_M >= 4
+#if DOT_M >= 2
 DOT_ROW(2)
+#endif
+#if DOT_M >= 4
 DOT_ROW(3)
 DOT_ROW(4)
 #endif
@@ -278,8 +281,10 @@ dot_rows(float *const *x, int m, float *const *y, int n, size_t width, float *ou
 	switch (m)
 	{
 		case 1: dots_1(x, y, n, width, out); break;
-#if DOT_M >= 4
+#if DOT_M >= 2
 		case 2: dots_2(x, y, n, width, out); break;
+#endif
+#if DOT_M >= 4
 		case 3: dots_3(x, y, n, width, out); break;
 		case 4: dots_4(x, y, n, width, out); break;
 #endif
@@ -456,8 +461,116 @@ product(const OutFn *fn, float *const *out, int m, float *const *in, int n, cons
 	}
 }
 
+/* The line of column c of each row to come. */
+V_INLINE void
+fetch_lines(float *const *fetch, int n, size_t c)
+{
+	for (int i = 0; i < n; i++)
+		__builtin_prefetch(fetch[i] + c, 1, 3);
+}
+
+#if defined(NLP_VEC_AVX512)
+
+/* A column of 16, rows of x and nk <= 6 of y in registers, their numbers constants of the call:
+ * dx, which carries over the tiles of y, and the change of y. Both while the values are at hand when y
+ * is one tile; else all of dx first, as a row may be in two tiles. */
+V_INLINE void
+column_tile(const Reg *x, const int m, float *const *y, const int nk, int n, const float *g, size_t c, Reg *dx,
+			const int want_dx, const int want_dy)
+{
+	Reg			old[6],
+				dy[6];
+
+#pragma GCC unroll 6
+	for (int k = 0; k < nk; k++)
+	{
+		old[k] = r_load(y[k] + c);
+		dy[k] = r_zero();
+	}
+#pragma GCC unroll 8
+	for (int i = 0; i < m; i++)
+	{
+#pragma GCC unroll 6
+		for (int k = 0; k < nk; k++)
+		{
+			Reg			a = r_set(g[i * n + k]);
+
+			if (want_dx)
+				dx[i] = r_fma(a, old[k], dx[i]);
+			if (want_dy)
+				dy[k] = r_fma(a, x[i], dy[k]);
+		}
+	}
+#pragma GCC unroll 6
+	for (int k = 0; want_dy && k < nk; k++)
+		r_store(y[k] + c, r_add(r_load(y[k] + c), dy[k]));
+}
+
+V_INLINE void
+column_tiles(const Reg *x, const int m, float *const *y, int n, const float *g, size_t c, Reg *dx, const int want_dx,
+			 const int want_dy)
+{
+	int			k = 0;
+
+	for (; k + 6 <= n; k += 6)
+		column_tile(x, m, y + k, 6, n, g + k, c, dx, want_dx, want_dy);
+	for (; k + 2 <= n; k += 2)
+		column_tile(x, m, y + k, 2, n, g + k, c, dx, want_dx, want_dy);
+	for (; k < n; k++)
+		column_tile(x, m, y + k, 1, n, g + k, c, dx, want_dx, want_dy);
+}
+
+V_INLINE void
+both_columns(float *const *rows, const int m, float *const *y, int n, const float *g, size_t width,
+			 float *const *fetch, int n_fetch)
+{
+	for (size_t c = 0; c < width; c += V_LANES)
+	{
+		Reg			x[8],
+					dx[8];
+
+		fetch_lines(fetch, n_fetch, c);
+#pragma GCC unroll 8
+		for (int i = 0; i < m; i++)
+		{
+			x[i] = r_load(rows[i] + c);
+			dx[i] = r_zero();
+		}
+		if (n == 6)
+			column_tile(x, m, y, 6, 6, g, c, dx, 1, 1);
+		else
+		{
+			column_tiles(x, m, y, n, g, c, dx, 1, 0);
+			column_tiles(x, m, y, n, g, c, dx, 0, 1);
+		}
+#pragma GCC unroll 8
+		for (int i = 0; i < m; i++)
+			r_store(rows[i] + c, r_add(r_load(rows[i] + c), dx[i]));
+	}
+}
+
 static void
-update(float *const *x, int m, float *const *y, int n, const float *g, size_t width, float *work)
+update(float *const *x, int m, float *const *y, int n, const float *g, size_t width, float *work,
+	   float *const *fetch, int n_fetch)
+{
+	switch (m)
+	{
+		case 1: both_columns(x, 1, y, n, g, width, fetch, n_fetch); break;
+		case 2: both_columns(x, 2, y, n, g, width, fetch, n_fetch); break;
+		case 3: both_columns(x, 3, y, n, g, width, fetch, n_fetch); break;
+		case 4: both_columns(x, 4, y, n, g, width, fetch, n_fetch); break;
+		case 5: both_columns(x, 5, y, n, g, width, fetch, n_fetch); break;
+		case 6: both_columns(x, 6, y, n, g, width, fetch, n_fetch); break;
+		case 7: both_columns(x, 7, y, n, g, width, fetch, n_fetch); break;
+		case 8: both_columns(x, 8, y, n, g, width, fetch, n_fetch); break;
+	}
+}
+
+#else
+
+static void
+update(float *const *x, int m, float *const *y, int n, const float *g, size_t width, float *work,
+	   float *const *fetch, int n_fetch)
 {
 	float	   *change[NLP_WORD_INPUTS];
 
@@ -465,33 +578,15 @@ update(float *const *x, int m, float *const *y, int n, const float *g, size_t wi
 		change[i] = work + (size_t) i * width;
 	product(write_fn, change, m, y, n, g, n, 1, width);
 	product(add_fn, y, n, x, m, g, 1, n, width);
-	for (int i = 0; i < m; i++)
-		for (size_t c = 0; c < width; c += V_LANES)
-			v_store(x[i] + c, v_add(v_load(x[i] + c), v_load(change[i] + c)));
-}
-
-static int
-window(float *const *x, int m, float *const *y, int n, uint64_t skip, float rate, size_t width,
-	   float *g, float *work, float *raw)
-{
-	int			large;
-
-	dots(x, m, y, n, width, g);
-	if (raw)
-		memcpy(raw, g, (size_t) m * n * sizeof(float));
-	large = sigmoid(g, (size_t) m * n, rate);
-	for (int i = 0; i < m; i++)
-		g[i * n] += rate;
-	for (; skip; skip &= skip - 1)
+	for (size_t c = 0; c < width; c += V_LANES)
 	{
-		int			k = 1 + __builtin_ctzll(skip);
-
+		fetch_lines(fetch, n_fetch, c);
 		for (int i = 0; i < m; i++)
-			g[i * n + k] = 0;
+			v_store(x[i] + c, v_add(v_load(x[i] + c), v_load(change[i] + c)));
 	}
-	update(x, m, y, n, g, width, work);
-	return large;
 }
+
+#endif
 
 /* ---- a hidden layer -------------------------------------------------------- */
 
@@ -541,15 +636,17 @@ spread(float *const *x, size_t n, float scale, const float *e, size_t width)
 }
 
 static void
-hidden(const float *h, float *const *y, int n, const float *g, size_t width, float *out)
+hidden(const float *h, float *const *y, int n, const float *g, size_t width, float *out,
+	   float *const *fetch, int n_fetch)
 {
 	product(write_fn, &out, 1, y, n, g, n, 1, width);
-	for (int k = 0; k < n; k++)
+	for (size_t c = 0; c < width; c += V_LANES)
 	{
-		Reg			a = r_set(g[k]);
+		Vec			v = v_load(h + c);
 
-		for (size_t c = 0; c < width; c += REG_LANES)
-			r_store(y[k] + c, r_fma(a, r_load(h + c), r_load(y[k] + c)));
+		fetch_lines(fetch, n_fetch, c);
+		for (int k = 0; k < n; k++)
+			v_store(y[k] + c, v_fma(v_set(g[k]), v, v_load(y[k] + c)));
 	}
 }
 
@@ -647,7 +744,6 @@ const NlpWordKernel W_KERNEL = {
 	.dots = dots,
 	.sigmoid = sigmoid,
 	.update = update,
-	.window = window,
 	.mean = mean,
 	.spread = spread,
 	.hidden = hidden,

@@ -27,6 +27,7 @@
 #define MAX_WINDOW 1000
 #define MAX_NEGATIVE 64
 #define MAX_SOFTMAX_WORDS 50000
+#define MAX_SOFTMAX_VALUES 50000000	/* words times dim */
 #define PIECE_IDS 1000
 #define QUARTER_SECOND 1.0e9	/* what a thread is reckoned to do in it: multiply-adds, on the slow side */
 #define POLL_WORK 1.0e6			/* multiply-adds between two polls */
@@ -201,11 +202,31 @@ thread_bytes(const NlpWord2vecOptions *o, const Sizes *s, uint64_t *sum)
 	uint64_t	row = (uint64_t) s->stride * sizeof(float);
 
 	return add_bytes(sum, NLP_TRAIN_SENTENCE, sizeof(uint32_t)) &&
-		add_bytes(sum, (uint64_t) NLP_TRAIN_AHEAD * o->negative, sizeof(uint32_t)) &&
+		add_bytes(sum, (uint64_t) NLP_TRAIN_RING * o->negative, sizeof(uint32_t)) &&
+		add_bytes(sum, o->negative, sizeof(uint64_t)) && add_bytes(sum, (uint64_t) o->negative + 2, sizeof(float *)) &&
 		add_bytes(sum, s->x_rows, sizeof(float *)) && add_bytes(sum, s->y_rows, sizeof(float *)) &&
-		add_bytes(sum, 2 * (uint64_t) o->window, sizeof(uint32_t)) &&
 		add_bytes(sum, 2 * s->g_floats, sizeof(float)) && add_bytes(sum, NLP_WORD_INPUTS + 2, row) &&
 		add_bytes(sum, 2 * (uint64_t) s->hot, row) && add_bytes(sum, 10, 64);
+}
+
+/* At most so many inner nodes are on all paths together: a code of Huffman's for probability p is
+ * no longer than log(1 / p) / log(golden ratio) + 1 (Katona and Nemetz 1976). */
+static uint64_t
+path_bound(const NlpVocab *vocab)
+{
+	uint32_t	n = nlp_vocab_size(vocab);
+	double		total = 0,
+				nodes = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		total += (double) nlp_vocab_word_count(vocab, i);
+	for (uint32_t i = 0; i < n; i++)
+	{
+		uint64_t	count = nlp_vocab_word_count(vocab, i);
+
+		nodes += count > 0 ? 1.4405 * log2(total / (double) count) + 2 : 2 * log2(n + 2.0) + 64;
+	}
+	return (uint64_t) nodes + 1;
 }
 
 uint64_t
@@ -228,8 +249,8 @@ nlp_word2vec_bytes(const NlpWord2vecOptions *o, const NlpVocab *vocab, int threa
 		/* The table and, while it is made, weights and work. */
 		ok = ok && add_bytes(&sum, s.n, sizeof(NlpAlias) + sizeof(double) + sizeof(uint32_t));
 	if (o->loss == NLP_WORDS_HIERARCHICAL)
-		/* Paths of balanced trees are log2 n long; a word of count c has about log2(total / c). */
-		ok = ok && add_bytes(&sum, nlp_tree_work_bytes(s.n), 1) && add_bytes(&sum, s.n, 4 + 5 * 24);
+		ok = ok && add_bytes(&sum, nlp_tree_work_bytes(s.n), 1) && add_bytes(&sum, (uint64_t) s.n + 1, 4) &&
+			add_bytes(&sum, path_bound(vocab), 5);
 	ok = ok && thread_bytes(o, &s, &each) && add_bytes(&sum, threads < 1 ? 1 : (uint64_t) threads, each);
 	ok = ok && add_bytes(&sum, threads < 1 ? 1 : (uint64_t) threads, sizeof(NlpTrainThread));
 	return ok ? sum : UINT64_MAX;
@@ -284,10 +305,11 @@ take_thread(NlpWord2vec *t, const Sizes *s, NlpTrainThread *th, NlpError *err)
 
 	th->t = t;
 	NLP_TRY(take(t, NLP_TRAIN_SENTENCE, sizeof(uint32_t), "training buffers", &th->words, err));
-	NLP_TRY(take(t, (uint64_t) NLP_TRAIN_AHEAD * o->negative, sizeof(uint32_t), "training buffers", &th->ahead, err));
+	NLP_TRY(take(t, (uint64_t) NLP_TRAIN_RING * o->negative, sizeof(uint32_t), "training buffers", &th->ahead, err));
+	NLP_TRY(take(t, o->negative, sizeof(uint64_t), "training buffers", &th->draws_ahead, err));
+	NLP_TRY(take(t, (uint64_t) o->negative + 2, sizeof(float *), "training buffers", &th->fetch, err));
 	NLP_TRY(take(t, s->x_rows, sizeof(float *), "training buffers", &th->x, err));
 	NLP_TRY(take(t, s->y_rows, sizeof(float *), "training buffers", &th->y, err));
-	NLP_TRY(take(t, 2 * (uint64_t) o->window, sizeof(uint32_t), "training buffers", &th->targets, err));
 	NLP_TRY(take(t, s->g_floats, sizeof(float), "training buffers", &th->g, err));
 	memset(th->g, 0, s->g_floats * sizeof(float));
 	NLP_TRY(take(t, s->g_floats, sizeof(float), "training buffers", &th->raw, err));
@@ -413,6 +435,9 @@ check_vocabulary(const NlpWord2vecOptions *o, const NlpVocab *vocab, NlpError *e
 				 MAX_SOFTMAX_WORDS, n);
 		return nlp_hint(err, "Use loss \"negative\", or set max_words.");
 	}
+	if (o->loss == NLP_WORDS_SOFTMAX && (uint64_t) n * o->dim > MAX_SOFTMAX_VALUES)
+		return nlp_fail(err, NLP_EINVALID, "loss \"softmax\" is for up to %d values, but %u words of %u dimensions are more",
+						MAX_SOFTMAX_VALUES, n, o->dim);
 	return NLP_OK;
 }
 
@@ -488,9 +513,10 @@ free_thread(NlpWord2vec *t, NlpTrainThread *th)
 {
 	nlp_free(t->alloc, th->words);
 	nlp_free(t->alloc, th->ahead);
+	nlp_free(t->alloc, th->draws_ahead);
+	nlp_free(t->alloc, th->fetch);
 	nlp_free(t->alloc, th->x);
 	nlp_free(t->alloc, th->y);
-	nlp_free(t->alloc, th->targets);
 	nlp_free(t->alloc, th->g);
 	nlp_free(t->alloc, th->raw);
 	nlp_free(t->alloc, th->work);

@@ -18,7 +18,8 @@
 #define NLP_TRAIN_SENTENCE 1000	/* spool ids of a sentence, at most: longer texts are cut, as word2vec.c does */
 #define NLP_TRAIN_BLOCK 100000	/* spool ids a thread between two progress calls, at most */
 #define NLP_TRAIN_TILE 64		/* output rows of softmax at a time */
-#define NLP_TRAIN_AHEAD 4		/* centres whose rows are fetched in advance (a power of two) */
+#define NLP_TRAIN_AHEAD 4		/* centres whose rows are fetched in advance */
+#define NLP_TRAIN_RING 8		/* whose negatives are held: more than that, and a power of two */
 
 /* ---- random numbers (splitmix64 over a counter) ---- */
 typedef struct NlpDraws
@@ -60,8 +61,10 @@ static inline uint32_t
 nlp_alias_draw(const NlpAlias *table, uint32_t n, uint64_t draw)
 {
 	uint32_t	i = nlp_draw_below(draw, n);
+	NlpAlias	a = table[i];
+	uint32_t	own = 0 - (uint32_t) ((uint32_t) draw < a.keep);	/* no branch: it would go either way */
 
-	return (uint32_t) draw < table[i].keep ? i : table[i].other;
+	return a.other ^ ((a.other ^ i) & own);
 }
 
 /* ---- huffman.c ---- */
@@ -110,15 +113,20 @@ typedef struct NlpTrainThread
 	uint32_t	piece,
 				sentence;		/* of the block */
 	uint32_t	n_words,
-				centre;
+				centre,
+				context,		/* where a stop inside a centre goes on; 0: at its first */
+				looked;			/* next centre to look ahead to */
 	uint32_t   *words;			/* [NLP_TRAIN_SENTENCE] ranks */
 	NlpDraws	draws;
 	float		alpha;
 	/* scratch, all of it 64-byte aligned */
-	uint32_t   *ahead;			/* [NLP_TRAIN_AHEAD][negative] draws of the coming centres */
+	uint64_t   *draws_ahead;	/* [negative] of the centre after those of ahead: their table entries are on the way */
+	uint32_t   *ahead;			/* [NLP_TRAIN_RING][negative] negatives of the coming centres */
+	float	  **fetch;			/* [n_fetch] rows that a coming centre will want */
+	int			n_fetch;
 	float	  **x;				/* [x_rows] input rows: contexts, n-grams */
 	float	  **y;				/* [y_rows] output rows */
-	uint32_t   *targets;		/* [2 * window] ranks */
+	uint32_t	targets[NLP_WORD_INPUTS];	/* ranks */
 	float	   *g;				/* coefficients of a window, or logits */
 	float	   *raw;			/* products, for the loss */
 	float	   *work;			/* [NLP_WORD_INPUTS][stride] */
@@ -160,13 +168,14 @@ struct NlpWord2vec
 	/* the block */
 	uint32_t	cut;			/* ids of a sentence at most */
 	uint32_t	block_ids;
-	uint32_t	poll_every;		/* centres */
+	uint32_t	poll_every;		/* centres; 0: also inside one */
 	uint32_t   *ids;			/* [block_ids + cut] */
 	NlpSentence *sentences;
 	uint32_t   *pieces;			/* first sentence of each piece, and the end */
 	uint32_t	n_pieces;
 	uint32_t	next_piece;		/* atomic */
 	uint32_t	stop;			/* atomic: a cancel is pending */
+	uint32_t	useful;			/* atomic: some sentence has two words of the vocabulary */
 	uint64_t	block_place;	/* of ids[0] in the spool */
 	const NlpEnv *env;			/* of the run */
 	/* the place in the run */

@@ -239,6 +239,11 @@ nlp_word2vec_run(NlpWord2vec *t, const NlpSource *spool, const NlpEnv *env, NlpT
 		share_rows(t, 0, t->hot, false);
 	for (; t->epoch < t->o.epochs; t->epoch++, t->place = 0)
 		NLP_TRY(run_epoch(t, spool, env, progress, ctx, err));
+	if (!t->useful && !t->restored)
+	{
+		nlp_fail(err, NLP_EINVALID, "there is nothing to learn from: no text has two words of the vocabulary");
+		return nlp_hint(err, "Give longer texts, or lower min_count.");
+	}
 	NLP_TRY(check_finite(t, t->input, t->n, env, err));
 	NLP_TRY(check_finite(t, t->output, t->n_out, env, err));
 	return check_finite(t, t->gram, t->o.buckets, env, err);

@@ -47,35 +47,84 @@ negative_draw(const NlpTrainThread *th, uint32_t centre, uint32_t i)
 static inline uint32_t *
 ahead_of(const NlpTrainThread *th, uint32_t centre)
 {
-	return th->ahead + (size_t) (centre % NLP_TRAIN_AHEAD) * th->t->o.negative;
+	return th->ahead + (size_t) (centre % NLP_TRAIN_RING) * th->t->o.negative;
 }
 
 /* ---- looking ahead -------------------------------------------------------- */
 
 static inline void
-fetch_input(const NlpTrainThread *th, uint32_t at)
+want_row(NlpTrainThread *th, float *row)
 {
-	if (at < th->n_words)
-		fetch_row(nlp_train_input(th->t, th, th->words[at]), th->t->stride);
+	th->fetch[th->n_fetch++] = row;
 }
 
-/* Draw the negatives of a coming centre and fetch the rows it will touch. */
+/* Start the draws of a centre: the table's entries are asked for here and read a centre later. */
 static inline void
-prepare(NlpTrainThread *th, uint32_t centre)
+draw_ahead(NlpTrainThread *th, uint32_t centre)
+{
+	const NlpWord2vec *t = th->t;
+	uint64_t	first = first_draw(t, centre) + 1;
+
+	for (uint32_t i = 0; i < t->o.negative; i++)
+	{
+		th->draws_ahead[i] = nlp_draw(th->draws.walk, first + i);
+		__builtin_prefetch(t->alias + nlp_draw_below(th->draws_ahead[i], t->n), 0, 3);
+	}
+}
+
+/* Settle the negatives of a coming centre and list the rows it will touch: in order, each centre once. */
+static void
+look_ahead(NlpTrainThread *th, uint32_t centre)
 {
 	const NlpWord2vec *t = th->t;
 	uint32_t   *slot = ahead_of(th, centre);
 
-	fetch_input(th, centre + t->o.window);
+	if (centre != th->looked)
+		return;
+	th->looked++;
+	if (th->n_words > t->o.window && centre < th->n_words - t->o.window)
+		want_row(th, nlp_train_input(t, th, th->words[centre + t->o.window]));
 	if (centre >= th->n_words || t->o.loss != NLP_WORDS_NEGATIVE)
 		return;
-	fetch_row(nlp_train_output(t, th, th->words[centre]), t->stride);
+	want_row(th, nlp_train_output(t, th, th->words[centre]));
 	if (t->o.exact)
 		return;
 	for (uint32_t i = 0; i < t->o.negative; i++)
-		slot[i] = negative_draw(th, centre, i);
-	for (uint32_t i = 0; i < t->o.negative; i++)
-		fetch_row(nlp_train_output(t, th, slot[i]), t->stride);
+	{
+		slot[i] = nlp_alias_draw(t->alias, t->n, th->draws_ahead[i]);
+		want_row(th, nlp_train_output(t, th, slot[i]));
+	}
+	draw_ahead(th, centre + 1);
+}
+
+/* Ask for the listed rows now, when no kernel has done it on its way. */
+static void
+fetch_now(NlpTrainThread *th)
+{
+	uint32_t	stride = th->t->stride;
+
+	for (int i = 0; i < th->n_fetch; i++)
+		for (uint32_t c = 0; c < stride; c += 16)
+			__builtin_prefetch(th->fetch[i] + c, 1, 3);
+	th->n_fetch = 0;
+}
+
+/* ---- cancels -------------------------------------------------------------- */
+
+/* Whether to leave the block for a cancel that may be wanted. */
+static bool
+must_stop(NlpTrainThread *th)
+{
+	NlpWord2vec *t = th->t;
+	const NlpEnv *env = t->env;
+
+	if (th->rank == 0 && th->until_poll-- == 0)
+	{
+		th->until_poll = t->poll_every;
+		if (env->pending && env->pending(env->cancel_ctx))
+			__atomic_store_n(&t->stop, 1, __ATOMIC_RELAXED);
+	}
+	return __atomic_load_n(&t->stop, __ATOMIC_RELAXED);
 }
 
 /* ---- loss ------------------------------------------------------------------ */
@@ -161,17 +210,24 @@ window_loss(NlpTrainThread *th, int m, int n, uint64_t skip, const uint8_t *code
 	note_loss(th, loss, (uint64_t) m);
 }
 
-/* Coefficients of the tree: (1 - code - sigmoid) * rate, from products in g. */
-static int
-tree_rates(NlpTrainThread *th, int m, int n, const uint8_t *codes)
+/* From -rate * sigmoid to rate * (target - sigmoid): the first column's target is 1, or those of
+ * code 0; columns of skip are left alone. */
+static inline void
+add_targets(NlpTrainThread *th, int m, int n, uint64_t skip, const uint8_t *codes)
 {
-	int			large = th->t->kernel->sigmoid(th->g, (size_t) m * n, th->alpha);
+	for (int i = 0; !codes && i < m; i++)
+		th->g[i * n] += th->alpha;
+	for (; skip; skip &= skip - 1)
+	{
+		int			k = 1 + __builtin_ctzll(skip);
 
-	for (int i = 0; i < m; i++)
+		for (int i = 0; i < m; i++)
+			th->g[i * n + k] = 0;
+	}
+	for (int i = 0; codes && i < m; i++)
 		for (int k = 0; k < n; k++)
 			if (!codes[k])
 				th->g[i * n + k] += th->alpha;
-	return large;
 }
 
 static void
@@ -185,21 +241,20 @@ window_skipgram(NlpTrainThread *th, uint32_t word, float **x, int m, bool want_l
 	int			large;
 
 	if (t->o.loss == NLP_WORDS_NEGATIVE)
-	{
 		skip = list_negatives(th, word, ahead_of(th, th->centre));
-		large = kernel->window(x, m, th->y, n, skip, th->alpha, t->stride, th->g, th->work,
-							   want_loss ? th->raw : NULL);
-	}
 	else
 	{
 		n = list_path(th, word);
 		codes = t->tree.codes + t->tree.start[word];
-		kernel->dots(x, m, th->y, n, t->stride, th->g);
-		if (want_loss)
-			memcpy(th->raw, th->g, (size_t) m * n * sizeof(float));
-		large = tree_rates(th, m, n, codes);
-		kernel->update(x, m, th->y, n, th->g, t->stride, th->work);
 	}
+	kernel->dots(x, m, th->y, n, t->stride, th->g);
+	if (want_loss)
+		memcpy(th->raw, th->g, (size_t) m * n * sizeof(float));
+	large = kernel->sigmoid(th->g, (size_t) m * n, th->alpha);
+	look_ahead(th, th->centre + NLP_TRAIN_AHEAD);	/* while the sigmoids are under way */
+	add_targets(th, m, n, skip, codes);
+	kernel->update(x, m, th->y, n, th->g, t->stride, th->work, th->fetch, th->n_fetch);
+	th->n_fetch = 0;
 	if (want_loss)
 		window_loss(th, m, n, skip, codes);
 	if (large)
@@ -214,48 +269,32 @@ window_skipgram(NlpTrainThread *th, uint32_t word, float **x, int m, bool want_l
 /* These take th->hidden, change output rows, and write what hidden should change by to out. */
 
 static void
-hidden_negatives(NlpTrainThread *th, uint32_t word, const uint32_t *slot, bool want_loss, float *out)
+hidden_fast(NlpTrainThread *th, uint32_t word, bool want_loss, float *out)
 {
-	const NlpWordKernel *kernel = th->t->kernel;
-	int			n = 1 + (int) th->t->o.negative;
-	uint64_t	skip = list_negatives(th, word, slot);
+	const NlpWord2vec *t = th->t;
+	const NlpWordKernel *kernel = t->kernel;
+	bool		tree = t->o.loss == NLP_WORDS_HIERARCHICAL;
+	const uint8_t *codes = tree ? t->tree.codes + t->tree.start[word] : NULL;
+	uint64_t	skip = tree ? 0 : list_negatives(th, word, ahead_of(th, th->centre));
+	int			n = tree ? list_path(th, word) : 1 + (int) t->o.negative;
+	bool		large;
 
-	kernel->dots(&th->hidden, 1, th->y, n, th->t->stride, th->g);
+	kernel->dots(&th->hidden, 1, th->y, n, t->stride, th->g);
 	if (want_loss)
 	{
 		memcpy(th->raw, th->g, (size_t) n * sizeof(float));
-		window_loss(th, 1, n, skip, NULL);
+		window_loss(th, 1, n, skip, codes);
 	}
-	if (kernel->sigmoid(th->g, (size_t) n, th->alpha))
+	large = kernel->sigmoid(th->g, (size_t) n, th->alpha);
+	look_ahead(th, th->centre + NLP_TRAIN_AHEAD);
+	if (large)
 	{
 		clamp_rows(th, th->y, n);
 		clamp_rows(th, &th->hidden, 1);
 	}
-	th->g[0] += th->alpha;
-	for (; skip; skip &= skip - 1)
-		th->g[1 + __builtin_ctzll(skip)] = 0;
-	kernel->hidden(th->hidden, th->y, n, th->g, th->t->stride, out);
-}
-
-static void
-hidden_tree(NlpTrainThread *th, uint32_t word, bool want_loss, float *out)
-{
-	const NlpWordKernel *kernel = th->t->kernel;
-	const uint8_t *codes = th->t->tree.codes + th->t->tree.start[word];
-	int			n = list_path(th, word);
-
-	kernel->dots(&th->hidden, 1, th->y, n, th->t->stride, th->g);
-	if (want_loss)
-	{
-		memcpy(th->raw, th->g, (size_t) n * sizeof(float));
-		window_loss(th, 1, n, 0, codes);
-	}
-	if (tree_rates(th, 1, n, codes))
-	{
-		clamp_rows(th, th->y, n);
-		clamp_rows(th, &th->hidden, 1);
-	}
-	kernel->hidden(th->hidden, th->y, n, th->g, th->t->stride, out);
+	add_targets(th, 1, n, skip, codes);
+	kernel->hidden(th->hidden, th->y, n, th->g, t->stride, out, th->fetch, th->n_fetch);
+	th->n_fetch = 0;
 }
 
 /* One hidden layer, m targets, one draw of negatives for all of them: a negative meets the
@@ -293,7 +332,7 @@ hidden_shared(NlpTrainThread *th, int m, const uint32_t *slot, bool want_loss, f
 	}
 	for (int i = 0; want_loss && i < m; i++)
 		note_loss(th, log_loss(th->raw[i], true), 1);
-	kernel->hidden(th->hidden, th->y, n, th->g, t->stride, out);
+	kernel->hidden(th->hidden, th->y, n, th->g, t->stride, out, NULL, 0);
 }
 
 static void
@@ -331,7 +370,7 @@ hidden_softmax(NlpTrainThread *th, uint32_t word, bool want_loss, float *out)
 
 		for (int k = 0; k < n; k++)
 			th->y[k] = nlp_train_output(t, th, from + (uint32_t) k);
-		kernel->hidden(th->hidden, th->y, n, th->g + from, t->stride, th->work);
+		kernel->hidden(th->hidden, th->y, n, th->g + from, t->stride, th->work, NULL, 0);
 		kernel->spread(&out, 1, 1.0f, th->work, t->stride);
 	}
 }
@@ -401,76 +440,80 @@ train_bag(NlpTrainThread *th, uint32_t n, uint32_t word, uint32_t number, bool m
 		hidden_softmax(th, word, want_loss, th->error);
 	else if (t->o.exact)
 		hidden_exact(th, word, number, want_loss, th->error);
-	else if (t->o.loss == NLP_WORDS_HIERARCHICAL)
-		hidden_tree(th, word, want_loss, th->error);
 	else
-		hidden_negatives(th, word, ahead_of(th, th->centre), want_loss, th->error);
+		hidden_fast(th, word, want_loss, th->error);
 	kernel->spread(th->x, n, mean ? 1.0f : part, th->error, t->stride);
 }
 
 /* ---- centres ------------------------------------------------------------------------ */
 
+/* These go through the contexts from th->context on, and give false when they were stopped
+ * between two of them; th->context then says where to go on. */
+
+static inline bool
+stopped_before(NlpTrainThread *th, uint32_t context, uint32_t to)
+{
+	th->context = context;
+	return th->t->poll_every == 0 && context < to && must_stop(th);
+}
+
 /* fastText's skip-gram: the centre's bag predicts each context. */
-static void
+static bool
 centre_grams(NlpTrainThread *th, uint32_t from, uint32_t to, bool want_loss)
 {
 	const NlpWord2vec *t = th->t;
 	uint32_t	rows = add_rows(th, th->words[th->centre], 0);
-	uint32_t	n = 0;
+	bool		each = t->o.exact || t->o.loss != NLP_WORDS_NEGATIVE;
+	int			m = 0;
 
-	for (uint32_t i = from; i < to; i++)
-		if (i != th->centre)
-			th->targets[n++] = th->words[i];
-	if (t->o.exact || t->o.loss != NLP_WORDS_NEGATIVE)
+	for (uint32_t i = th->context > from ? th->context : from; i < to; i++)
 	{
-		for (uint32_t i = 0; i < n; i++)
-			train_bag(th, rows, th->targets[i], i, true, want_loss);
-		return;
+		if (i != th->centre && each)
+			train_bag(th, rows, th->words[i], i - from - (i > th->centre), true, want_loss);
+		else if (i != th->centre)
+			th->targets[m++] = th->words[i];
+		if (m == NLP_WORD_INPUTS || (m > 0 && i + 1 == to))
+		{
+			t->kernel->mean(th->x, rows, 1.0f / (float) rows, t->stride, th->hidden);
+			hidden_shared(th, m, ahead_of(th, th->centre), want_loss, th->error);
+			t->kernel->spread(th->x, rows, 1.0f, th->error, t->stride);
+			m = 0;
+		}
+		if (m == 0 && stopped_before(th, i + 1, to))
+			return false;
 	}
-	/* Shared negatives: at most NLP_WORD_INPUTS targets at a time. */
-	for (uint32_t i = 0; i < n; i += NLP_WORD_INPUTS)
-	{
-		uint32_t	m = n - i < NLP_WORD_INPUTS ? n - i : NLP_WORD_INPUTS;
-
-		memmove(th->targets, th->targets + i, m * sizeof(uint32_t));
-		t->kernel->mean(th->x, rows, 1.0f / (float) rows, t->stride, th->hidden);
-		hidden_shared(th, (int) m, ahead_of(th, th->centre), want_loss, th->error);
-		t->kernel->spread(th->x, rows, 1.0f, th->error, t->stride);
-	}
+	return true;
 }
 
-static void
+static bool
 centre_skipgram(NlpTrainThread *th, uint32_t from, uint32_t to, bool want_loss)
 {
 	const NlpWord2vec *t = th->t;
 	uint32_t	word = th->words[th->centre];
+	bool		each = t->o.exact || t->o.loss == NLP_WORDS_SOFTMAX;
 	int			m = 0;
 
-	if (t->o.exact || t->o.loss == NLP_WORDS_SOFTMAX)
-	{
-		uint32_t	number = 0;
-
-		for (uint32_t i = from; i < to; i++)
-			if (i != th->centre)
-			{
-				th->x[0] = nlp_train_input(t, th, th->words[i]);
-				train_bag(th, 1, word, number++, true, want_loss);
-			}
-		return;
-	}
-	for (uint32_t i = from; i < to; i++)
+	for (uint32_t i = th->context > from ? th->context : from; i < to; i++)
 	{
 		if (i != th->centre)
 			th->x[m++] = nlp_train_input(t, th, th->words[i]);
-		if (m == NLP_WORD_INPUTS || (m > 0 && i + 1 == to))
+		if (each && m > 0)
+		{
+			train_bag(th, 1, word, i - from - (i > th->centre), true, want_loss);
+			m = 0;
+		}
+		else if (m == NLP_WORD_INPUTS || (m > 0 && i + 1 == to))
 		{
 			window_skipgram(th, word, th->x, m, want_loss);
 			m = 0;
 		}
+		if (m == 0 && stopped_before(th, i + 1, to))
+			return false;
 	}
+	return true;
 }
 
-static void
+static bool
 centre_cbow(NlpTrainThread *th, uint32_t from, uint32_t to, bool want_loss)
 {
 	uint32_t	n = 0;
@@ -480,9 +523,10 @@ centre_cbow(NlpTrainThread *th, uint32_t from, uint32_t to, bool want_loss)
 			n = add_rows(th, th->words[i], n);
 	if (n > 0)
 		train_bag(th, n, th->words[th->centre], 0, th->t->o.cbow_mean, want_loss);
+	return true;
 }
 
-static void
+static bool
 train_centre(NlpTrainThread *th)
 {
 	const NlpWord2vec *t = th->t;
@@ -493,11 +537,10 @@ train_centre(NlpTrainThread *th)
 	bool		want_loss = c % LOSS_EVERY == 0;
 
 	if (t->o.objective == NLP_WORDS_CBOW)
-		centre_cbow(th, from, to, want_loss);
-	else if (t->gram)
-		centre_grams(th, from, to, want_loss);
-	else
-		centre_skipgram(th, from, to, want_loss);
+		return centre_cbow(th, from, to, want_loss);
+	if (t->gram)
+		return centre_grams(th, from, to, want_loss);
+	return centre_skipgram(th, from, to, want_loss);
 }
 
 /* ---- sentences ------------------------------------------------------------------------- */
@@ -512,12 +555,19 @@ begin_sentence(NlpTrainThread *th, NlpSentence s)
 	th->draws = nlp_draws_of(t->o.seed, t->epoch, place);
 	th->n_words = nlp_keep_sentence(t->keep, t->n_keep, t->ids + s.start, s.len, th->draws.keep, th->words, &known);
 	th->tokens += known;
+	if (known > 1)
+		__atomic_store_n(&t->useful, 1, __ATOMIC_RELAXED);
 	th->alpha = nlp_train_alpha(t, t->epoch, place);
 	th->centre = 0;
-	for (uint32_t i = 0; i < t->o.window; i++)
-		fetch_input(th, i);
+	th->context = 0;
+	th->looked = 0;
+	if (t->o.loss == NLP_WORDS_NEGATIVE && !t->o.exact)
+		draw_ahead(th, 0);
 	for (uint32_t i = 0; i < NLP_TRAIN_AHEAD; i++)
-		prepare(th, i);
+	{
+		look_ahead(th, i);
+		fetch_now(th);
+	}
 }
 
 /* The next sentence of the block, from this thread's piece or a new one; false: none left. */
@@ -542,22 +592,6 @@ next_sentence(NlpTrainThread *th)
 	return true;
 }
 
-/* Whether to leave the block for a cancel that may be wanted. */
-static bool
-must_stop(NlpTrainThread *th)
-{
-	NlpWord2vec *t = th->t;
-	const NlpEnv *env = t->env;
-
-	if (th->rank == 0 && th->until_poll-- == 0)
-	{
-		th->until_poll = t->poll_every;
-		if (env->pending && env->pending(env->cancel_ctx))
-			__atomic_store_n(&t->stop, 1, __ATOMIC_RELAXED);
-	}
-	return __atomic_load_n(&t->stop, __ATOMIC_RELAXED);
-}
-
 void
 nlp_train_thread(NlpTrainThread *th)
 {
@@ -569,8 +603,11 @@ nlp_train_thread(NlpTrainThread *th)
 		{
 			if (must_stop(th))
 				return;
-			train_centre(th);
-			prepare(th, th->centre + NLP_TRAIN_AHEAD);
+			if (!train_centre(th))
+				return;
+			th->context = 0;
+			look_ahead(th, th->centre + NLP_TRAIN_AHEAD);
+			fetch_now(th);
 			th->centre++;
 		}
 		if (must_stop(th) || !next_sentence(th))
