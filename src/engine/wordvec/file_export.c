@@ -9,7 +9,7 @@
 #include "wordvec/file_private.h"
 #include "engine_only.h"
 
-#define BUFFER 262144u
+#define BUFFER 65536u
 
 typedef struct Out
 {
@@ -34,6 +34,8 @@ put(Out *o, const void *bytes, size_t len, NlpError *err)
 {
 	if (len > BUFFER - o->len)
 		NLP_TRY(flush(o, err));
+	if (len > BUFFER)
+		return o->sink->write(o->sink->ctx, bytes, len, err);
 	memcpy(o->data + o->len, bytes, len);
 	o->len += len;
 	return NLP_OK;

@@ -46,33 +46,57 @@ number_field(const char *p, const char *end)
 	return nlp_wordfile_number(p, end, &f, &huge) != NULL || huge;
 }
 
-/* The row after the header, as far as it was read: text, or four bytes a number? It is text when as many bytes as
- * binary numbers would take look like it, or when the line does and its first field is a number. */
+/* Whether the line up to nl ends with dim numbers. Its word may hold spaces. */
+static bool
+row_of_numbers(const char *line, const char *nl, size_t dim)
+{
+	const char *stop = nl;
+
+	if (stop > line && stop[-1] == '\r')
+		stop--;
+	if (stop > line && stop[-1] == ' ')
+		stop--;
+	for (; dim > 0; dim--)
+	{
+		const char *space = memrchr(line, ' ', (size_t) (stop - line));
+
+		if (!space || !number_field(space + 1, stop))
+			return false;
+		stop = space;
+	}
+	return true;
+}
+
+/* The first row after the header, as far as it was read: text, or four bytes a number? Text when it reads as such; else
+ * when the bytes are too few for binary, or when so many bytes as the binary numbers would be all look like text. What
+ * is left to chance are rows of very few numbers that are valid either way. */
 static NlpWordFormat
-text_or_binary(const char *p, const char *end, const char *dim_field, const char *dim_end)
+text_or_binary(const char *p, const char *end, uint64_t file_left, const char *dim_field, const char *dim_end)
 {
 	const char *space = memchr(p, ' ', (size_t) (end - p));
 	const char *nl;
 	size_t		dim = 0;
 	size_t		span;
 
-	if (!space)
-		return NLP_WORDFILE_W2V_TEXT;
 	for (; dim_field < dim_end && *dim_field >= '0' && *dim_field <= '9' && dim < DETECT_BYTES; dim_field++)
 		dim = 10 * dim + (size_t) (*dim_field - '0');
+	if (!space)
+		return NLP_WORDFILE_W2V_TEXT;
 	nl = memchr(space, '\n', (size_t) (end - space));
-	if (!nl)
-		nl = end;
+	if (nl && dim > 0 && row_of_numbers(p, nl, dim))
+		return NLP_WORDFILE_W2V_TEXT;
 	span = (size_t) (end - space);
 	if (span > 1 + dim * sizeof(float))
 		span = 1 + dim * sizeof(float);
-	if (is_text(space, span) || (is_text(space, (size_t) (nl - space)) && number_field(space + 1, nl)))
+	if (!nl)
+		nl = end;
+	if (is_text(space, (size_t) (nl - space)) && file_left - (uint64_t) (space - p) < 1 + dim * sizeof(float))
 		return NLP_WORDFILE_W2V_TEXT;
-	return NLP_WORDFILE_W2V_BIN;
+	return span > 32 && is_text(space, span) ? NLP_WORDFILE_W2V_TEXT : NLP_WORDFILE_W2V_BIN;
 }
 
 static NlpWordFormat
-detect_text(const char *p, const char *end)
+detect_text(const char *p, const char *end, uint64_t file_bytes)
 {
 	const char *nl = memchr(p, '\n', (size_t) (end - p));
 	const char *stop = nl ? nl : end;
@@ -88,14 +112,14 @@ detect_text(const char *p, const char *end)
 		return NLP_WORDFILE_NONE;
 	last = memrchr(p, ' ', (size_t) (stop - p));
 	if (space == last && number_field(p, stop) && number_field(space + 1, stop))
-		return nl ? text_or_binary(nl + 1, end, space + 1, stop) : NLP_WORDFILE_W2V_TEXT;
+		return nl ? text_or_binary(nl + 1, end, file_bytes - (uint64_t) (nl + 1 - p), space + 1, stop) : NLP_WORDFILE_W2V_TEXT;
 	if (!is_text(space, (size_t) (stop - space)) || (!number_field(space + 1, stop) && !number_field(last + 1, stop)))
 		return NLP_WORDFILE_NONE;
 	return NLP_WORDFILE_GLOVE;
 }
 
 static NlpWordFormat
-detect_bytes(const char *p, size_t len)
+detect_bytes(const char *p, size_t len, uint64_t file_bytes)
 {
 	uint32_t	magic;
 
@@ -110,8 +134,8 @@ detect_bytes(const char *p, size_t len)
 	if (len >= 9 && p[8] == '{' && memchr(p, '\0', 8))	/* safetensors: a length, then JSON */
 		return NLP_WORDFILE_NONE;
 	if (len >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
-		return detect_text(p + 3, p + len);
-	return detect_text(p, p + len);
+		return detect_text(p + 3, p + len, file_bytes - 3);
+	return detect_text(p, p + len, file_bytes);
 }
 
 NlpStatus
@@ -121,12 +145,12 @@ nlp_wordfile_detect(const NlpSource *src, NlpWordFormat *format, NlpError *err)
 	size_t		len = src->size < DETECT_BYTES ? (size_t) src->size : DETECT_BYTES;
 	NlpStatus	st;
 
-	head = nlp_alloc(&nlp_libc_alloc, DETECT_BYTES);
+	head = nlp_alloc(&nlp_libc_alloc, len ? len : 1);
 	if (!head)
 		return nlp_no_memory(err, DETECT_BYTES, "start of a file");
 	st = src->read(src->ctx, 0, len, head, err);
 	if (st == NLP_OK)
-		*format = detect_bytes(head, len);
+		*format = detect_bytes(head, len, src->size);
 	nlp_free(&nlp_libc_alloc, head);
 	return st;
 }

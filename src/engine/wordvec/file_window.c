@@ -14,6 +14,8 @@ NlpStatus
 nlp_word_window_open(NlpWordWindow *w, const NlpSource *src, const NlpEnv *env, NlpError *err)
 {
 	*w = (NlpWordWindow) {.src = src,.env = env,.cap = CAPACITY};
+	if (src->size < w->cap)
+		w->cap = src->size < 64 ? 64 : (size_t) src->size;
 	w->data = nlp_alloc(env->alloc, w->cap);
 	return w->data ? NLP_OK : nlp_no_memory(err, w->cap, "word vector file");
 }
