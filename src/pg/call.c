@@ -347,7 +347,8 @@ pg_nlp_call_begin(FunctionCallInfo fcinfo, const char *verb, uint32 task, const 
 	p->handle = pg_nlp_acquire(&row, show_loading, p);
 	call->model = p->handle->model;
 	pg_nlp_call_resume(call);
-	call->env.pool = pg_nlp_pool();
+	if (gate)					/* the others do too little for threads */
+		call->env.pool = pg_nlp_pool();
 	if (call->env.pool)
 	{
 		pg_nlp_pool_hold(1);

@@ -57,7 +57,7 @@ typedef struct PgNlpCall
 /* fcinfo: where the name lookup is remembered (fn_extra, which must be NULL or what an
  * earlier call left there; fcinfo NULL: not remembered); verb: as shown in
  * nlp.activity; model_name: NULL or text. gate false: do not wait under
- * max_active (tokenizer-only verbs). language: of the text, for settings that name a
+ * max_active, and have no threads (tokenizers, look-ups). language: of the text, for settings that name a
  * model for each ("en=a,zh=b"); NULL: the first one named. */
 extern PgNlpCall *pg_nlp_call_begin(FunctionCallInfo fcinfo, const char *verb, uint32 task,
 									const text *model_name, const char *language, bool gate);
