@@ -73,5 +73,5 @@ case " $parts " in *" chinese "*)
 	say "gensim: $((SECONDS - t0)) s"
 	chmod 644 "$dir/in/gensim.bin"
 	q -c "SELECT nlp.load_model('gensim', '$dir/in/gensim.bin')" > /dev/null
-	for m in chinese gensim; do analogies $m ca8 NULL "CA8 semantic, $m"; done ;;
+	for m in chinese gensim; do analogies $m ca8 1000000 "CA8 semantic, $m"; done ;;
 esac
