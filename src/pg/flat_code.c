@@ -31,11 +31,15 @@
 static double
 norm_of(const float *x, int dim)
 {
-	double		sum = 0;
+	double		sums[4] = {0};
+	int			i = 0;
 
-	for (int i = 0; i < dim; i++)
-		sum += (double) x[i] * x[i];
-	return sqrt(sum);
+	for (; i + 4 <= dim; i += 4)
+		for (int j = 0; j < 4; j++)
+			sums[j] += (double) x[i + j] * x[i + j];
+	for (; i < dim; i++)
+		sums[0] += (double) x[i] * x[i];
+	return sqrt((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
 static float
@@ -59,7 +63,7 @@ flat_encode(FlatMetric metric, const float *x, int dim, float *work, int8_t *cod
 {
 	double		norm = norm_of(x, dim);
 	NlpScanCode scan;
-	int64		squares = 0;
+	int32		squares = 0;	/* at most 127^2 * EMBEDDING_MAX_DIM */
 	double		coded;
 
 	if (norm == 0 && metric == FLAT_COSINE)

@@ -96,6 +96,17 @@ flat_options(Datum options, bool validate)
 	return build_local_reloptions(&none, options, validate);
 }
 
+/* ---- properties ---- */
+
+static bool
+flat_property(Oid index, int column, IndexAMProperty property, const char *name, bool *result, bool *is_null)
+{
+	if (property != AMPROP_DISTANCE_ORDERABLE || column == 0)
+		return false;			/* as the server has it */
+	*result = true;
+	return true;
+}
+
 /* ---- operator classes ---- */
 
 /* Say what is wrong with a class; gives false. */
@@ -197,6 +208,7 @@ pg_nlp_flat_handler(PG_FUNCTION_ARGS)
 	am->amvacuumcleanup = flat_vacuumcleanup;
 	am->amcostestimate = flat_costestimate;
 	am->amoptions = flat_options;
+	am->amproperty = flat_property;
 	am->ambuildphasename = flat_buildphasename;
 	am->amvalidate = flat_validate;
 	am->ambeginscan = flat_beginscan;

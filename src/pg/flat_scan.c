@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "utils/float.h"
 #include "utils/memutils.h"
@@ -28,6 +29,12 @@
 
 #define FIRST_BATCH 512
 #define ALIGNED_BYTES 64
+
+#if defined(__GNUC__)
+#define ask_for(p) __builtin_prefetch(p)
+#else
+#define ask_for(p) ((void) (p))
+#endif
 
 /* A row as one number: its key, made to sort as an unsigned number, above its position. */
 typedef uint64 FlatItem;
@@ -219,8 +226,6 @@ take_least(FlatBest *best)
 	return item;
 }
 
-/* ---- the pass ---- */
-
 static inline uint32
 position_of(const FlatScan *s, BlockNumber block)
 {
@@ -236,17 +241,117 @@ read_block(Relation index, FlatScan *s, BlockNumber block)
 	return buffer;
 }
 
+/* ---- where the blocks were last time ----
+ *
+ * Finding a buffer by its block, and waiting for the first bytes of a page, would take longer than
+ * the arithmetic. So a backend remembers in which buffers it found the blocks (rd_amcache, copied for
+ * the time of a pass): the server checks the guess while pinning, which is cheap, and the bytes of
+ * the next page are asked for while this one is worked on. Such pins do not count as use of the
+ * buffer, so each pass takes the usual way for one block in USUAL_WAY. */
+
+#define USUAL_WAY 16
+#define DESCRIPTORS_AHEAD 6
+#define LINE 64
+
+typedef struct FlatPlaces
+{
+	uint32		n_blocks;
+	uint32		turn;			/* of USUAL_WAY */
+	Buffer		buffers[FLEXIBLE_ARRAY_MEMBER];
+} FlatPlaces;
+
+#define PLACES_SIZE(n) (offsetof(FlatPlaces, buffers) + (Size) (n) * sizeof(Buffer))
+
+/* A copy of what is remembered, all unknown where nothing is; NULL when it is of no use. */
+static FlatPlaces *
+begin_places(Relation index, const FlatScan *s)
+{
+	FlatPlaces *kept = index->rd_amcache;
+	FlatPlaces *places;
+
+	if (s->strategy || RelationUsesLocalBuffers(index))
+		return NULL;
+	places = MemoryContextAllocHuge(s->context, PLACES_SIZE(s->n_blocks));
+	memset(places, 0, PLACES_SIZE(s->n_blocks));
+	if (kept)
+		memcpy(places, kept, PLACES_SIZE(Min(kept->n_blocks, s->n_blocks)));
+	places->n_blocks = s->n_blocks;
+	places->turn++;
+	return places;
+}
+
+static void
+end_places(Relation index, FlatPlaces *places)
+{
+	FlatPlaces *kept = index->rd_amcache;
+
+	if (!places)
+		return;
+	if (kept && kept->n_blocks != places->n_blocks)
+	{
+		index->rd_amcache = NULL;
+		pfree(kept);
+		kept = NULL;
+	}
+	if (!kept)
+		kept = MemoryContextAllocHuge(index->rd_indexcxt, PLACES_SIZE(places->n_blocks));
+	memcpy(kept, places, PLACES_SIZE(places->n_blocks));
+	index->rd_amcache = kept;
+	pfree(places);
+}
+
+static inline bool
+at_place(Relation index, BlockNumber block, Buffer buffer)
+{
+#if PG_VERSION_NUM >= 160000
+	return ReadRecentBuffer(index->rd_locator, MAIN_FORKNUM, block, buffer);
+#else
+	return ReadRecentBuffer(index->rd_node, MAIN_FORKNUM, block, buffer);
+#endif
+}
+
+/* As read_block; *next is where the next block was, or NULL. */
+static Buffer
+read_placed(Relation index, FlatScan *s, FlatPlaces *places, BlockNumber block, const char **next)
+{
+	Buffer		buffer = places->buffers[block];
+
+	*next = NULL;
+	if (block + DESCRIPTORS_AHEAD < places->n_blocks && places->buffers[block + DESCRIPTORS_AHEAD] > 0)
+		ask_for(GetBufferDescriptor(places->buffers[block + DESCRIPTORS_AHEAD] - 1));
+	if (block + 1 < places->n_blocks && places->buffers[block + 1] > 0)
+		*next = BufferGetPage(places->buffers[block + 1]);
+	if (buffer <= 0 || (block + places->turn) % USUAL_WAY == 0 || !at_place(index, block, buffer))
+	{
+		buffer = ReadBufferExtended(index, MAIN_FORKNUM, block, RBM_NORMAL, NULL);
+		places->buffers[block] = buffer;
+	}
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	return buffer;
+}
+
+/* ---- the pass ---- */
+
 /* Keys of a unit of one page; keys [rows] are all free slots' when the page is no head. */
 static void
-keys_of_page(Relation index, FlatScan *s, BlockNumber block, float *keys)
+keys_of_page(Relation index, FlatScan *s, FlatPlaces *places, BlockNumber block, float *keys)
 {
-	Buffer		buffer = read_block(index, s, block);
+	const char *next = NULL;
+	Buffer		buffer = places ? read_placed(index, s, places, block, &next) : read_block(index, s, block);
 	Page		page = BufferGetPage(buffer);
 	float		sums[(BLCKSZ / FLAT_GROUP_BYTES + 1) * NLP_SCAN_ROWS];
+	int			n_tiles = s->l.rows / NLP_SCAN_ROWS;
+	int			share = (BLCKSZ / n_tiles + LINE - 1) / LINE * LINE;
 
 	if (flat_is_head(page, &s->l))
 	{
-		nlp_scan_tiles(&s->query.q, FLAT_TILES(page), s->l.rows / NLP_SCAN_ROWS, sums);
+		for (int i = 0; i < n_tiles; i++)
+		{
+			for (int at = i * share; next && at < Min((i + 1) * share, BLCKSZ); at += LINE)
+				ask_for(next + at);
+			nlp_scan_tiles(&s->query.q, FLAT_TILES(page) + i * s->l.groups * FLAT_GROUP_BYTES, 1,
+						   sums + i * NLP_SCAN_ROWS);
+		}
 		flat_keys(&s->query, sums, FLAT_SCALE(page, &s->l), FLAT_ERROR(page, &s->l), FLAT_NORM(page, &s->l),
 				  s->l.rows, keys);
 	}
@@ -308,6 +413,7 @@ pass(Relation index, FlatScan *s)
 {
 	float		scratch[BLCKSZ / FLAT_GROUP_BYTES * NLP_SCAN_ROWS];
 	int			rows = s->l.rows;
+	FlatPlaces *places = s->l.pages == 1 ? begin_places(index, s) : NULL;
 
 	for (BlockNumber block = FLAT_METAPAGE + 1; block < s->n_blocks; block++)
 	{
@@ -317,7 +423,7 @@ pass(Relation index, FlatScan *s)
 
 		CHECK_FOR_INTERRUPTS();
 		if (s->l.pages == 1)
-			keys_of_page(index, s, block, keys);
+			keys_of_page(index, s, places, block, keys);
 		else
 			follow = keys_of_unit(index, s, block, keys);
 		add_keys(&s->best, keys, rows, position);
@@ -329,6 +435,7 @@ pass(Relation index, FlatScan *s)
 					s->keys[position_of(s, block) + i] = INFINITY;
 		}
 	}
+	end_places(index, places);
 }
 
 /* ---- batches ---- */
