@@ -201,6 +201,19 @@ BEGIN
 	END LOOP;
 	RAISE NOTICE '%', v;
 END $$;
+DO $$
+DECLARE
+	v text := ''; m text;
+BEGIN
+	FOREACH m IN ARRAY '{wq,wq_none,wq,wq_plain,wq_none,wq_none,wq}'::text[] LOOP
+		BEGIN
+			v := v || ' ' || vector_dims(word_vector('king', m));
+		EXCEPTION WHEN undefined_object THEN
+			v := v || ' none';
+		END;
+	END LOOP;
+	RAISE NOTICE '%', v;
+END $$;
 -- nothing stays pinned
 SELECT pins FROM nlp.resident_models WHERE name LIKE 'wq%' AND pins > 0;
 

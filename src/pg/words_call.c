@@ -7,7 +7,7 @@
  * How long: fn_mcxt ends with the statement, with the transaction for PL/pgSQL's
  * expressions, and may last longer for an expression that the session caches. So whatever is
  * still open at the end of a transaction is closed then, when the lock on the model's
- * relation goes as well: no pin outlives its lock.
+ * relation goes as well: no pin outlives its transaction.
  *
  * What is looked at in every row: snapshot, command, transaction, role and name are those the call
  * was begun with (so a model replaced meanwhile is met by the statement that sees
