@@ -10,7 +10,6 @@
 #include "kernel/scan_body.h"
 #include "engine_only.h"
 
-#define AHEAD 6144				/* bytes asked for before they are read */
 
 typedef struct Sums
 {
@@ -34,7 +33,7 @@ add_products(__m256i sum, __m256i codes, __m256i query)
 }
 
 V_INLINE void
-add_groups(const int8_t *h, const int8_t *l, const char *codes, size_t n, Sums *sums)
+add_chunk(const int8_t *h, const int8_t *l, const char *codes, size_t n, Sums *sums)
 {
 	const __m256i shift = _mm256_set1_epi8((char) 0x80);
 	Sums		s = *sums;
@@ -46,13 +45,24 @@ add_groups(const int8_t *h, const int8_t *l, const char *codes, size_t n, Sums *
 		__m256i		hq = word_of(h + 4 * g);
 		__m256i		lq = word_of(l + 4 * g);
 
-		_mm_prefetch(codes + AHEAD, _MM_HINT_T0);
 		s.high[0] = add_products(s.high[0], a, hq);
 		s.high[1] = add_products(s.high[1], b, hq);
 		s.low[0] = add_products(s.low[0], a, lq);
 		s.low[1] = add_products(s.low[1], b, lq);
 	}
 	*sums = s;
+}
+
+V_INLINE void
+add_groups(const int8_t *h, const int8_t *l, const char *codes, size_t n, Sums *sums)
+{
+	size_t		step = scan_step(n);
+
+	for (size_t g = 0; g < n; g += step)
+	{
+		_mm_prefetch(codes + 64 * g + SCAN_AHEAD, _MM_HINT_T0);
+		add_chunk(h + 4 * g, l + 4 * g, codes + 64 * g, n - g < step ? n - g : step, sums);
+	}
 }
 
 static void

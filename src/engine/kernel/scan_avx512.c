@@ -8,7 +8,6 @@
 #include "kernel/scan_body.h"
 #include "engine_only.h"
 
-#define AHEAD 6144				/* bytes asked for before they are read */
 
 V_INLINE __m512i
 word_of(const int8_t *p)
@@ -21,7 +20,7 @@ word_of(const int8_t *p)
 
 /* Sums of n groups, of which h and l are the query's codes. */
 V_INLINE void
-add_groups(const int8_t *h, const int8_t *l, const char *codes, size_t n, __m512i *high, __m512i *low)
+add_chunk(const int8_t *h, const int8_t *l, const char *codes, size_t n, __m512i *high, __m512i *low)
 {
 	const __m512i shift = _mm512_set1_epi8((char) 0x80);
 	__m512i		h0 = *high,
@@ -35,8 +34,6 @@ add_groups(const int8_t *h, const int8_t *l, const char *codes, size_t n, __m512
 		__m512i		a = _mm512_xor_si512(_mm512_loadu_si512(codes), shift);
 		__m512i		b = _mm512_xor_si512(_mm512_loadu_si512(codes + 64), shift);
 
-		_mm_prefetch(codes + AHEAD, _MM_HINT_T0);
-		_mm_prefetch(codes + AHEAD + 64, _MM_HINT_T0);
 		h0 = _mm512_dpbusd_epi32(h0, a, word_of(h + 4 * g));
 		l0 = _mm512_dpbusd_epi32(l0, a, word_of(l + 4 * g));
 		h1 = _mm512_dpbusd_epi32(h1, b, word_of(h + 4 * g + 4));
@@ -46,12 +43,23 @@ add_groups(const int8_t *h, const int8_t *l, const char *codes, size_t n, __m512
 	{
 		__m512i		a = _mm512_xor_si512(_mm512_loadu_si512(codes), shift);
 
-		_mm_prefetch(codes + AHEAD, _MM_HINT_T0);
 		h0 = _mm512_dpbusd_epi32(h0, a, word_of(h + 4 * g));
 		l0 = _mm512_dpbusd_epi32(l0, a, word_of(l + 4 * g));
 	}
 	*high = _mm512_add_epi32(h0, h1);
 	*low = _mm512_add_epi32(l0, l1);
+}
+
+V_INLINE void
+add_groups(const int8_t *h, const int8_t *l, const char *codes, size_t n, __m512i *high, __m512i *low)
+{
+	size_t		step = scan_step(n);
+
+	for (size_t g = 0; g < n; g += step)
+	{
+		_mm_prefetch(codes + 64 * g + SCAN_AHEAD, _MM_HINT_T0);
+		add_chunk(h + 4 * g, l + 4 * g, codes + 64 * g, n - g < step ? n - g : step, high, low);
+	}
 }
 
 static void

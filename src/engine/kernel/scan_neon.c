@@ -6,8 +6,6 @@
 #include "kernel/scan_body.h"
 #include "engine_only.h"
 
-#define AHEAD 4096				/* bytes asked for before they are read */
-
 V_INLINE int8x16_t
 word_of(const int8_t *p)
 {
@@ -18,14 +16,13 @@ word_of(const int8_t *p)
 }
 
 V_INLINE void
-add_groups(const int8_t *h, const int8_t *l, const int8_t *codes, size_t n, int32x4_t high[4], int32x4_t low[4])
+add_chunk(const int8_t *h, const int8_t *l, const int8_t *codes, size_t n, int32x4_t high[4], int32x4_t low[4])
 {
 	for (size_t g = 0; g < n; g++, codes += 64)
 	{
 		int8x16_t	hq = word_of(h + 4 * g);
 		int8x16_t	lq = word_of(l + 4 * g);
 
-		__builtin_prefetch(codes + AHEAD);
 		for (int i = 0; i < 4; i++)
 		{
 			int8x16_t	c = vld1q_s8(codes + 16 * i);
@@ -33,6 +30,18 @@ add_groups(const int8_t *h, const int8_t *l, const int8_t *codes, size_t n, int3
 			high[i] = vdotq_s32(high[i], c, hq);
 			low[i] = vdotq_s32(low[i], c, lq);
 		}
+	}
+}
+
+V_INLINE void
+add_groups(const int8_t *h, const int8_t *l, const int8_t *codes, size_t n, int32x4_t high[4], int32x4_t low[4])
+{
+	size_t		step = scan_step(n);
+
+	for (size_t g = 0; g < n; g += step)
+	{
+		__builtin_prefetch(codes + 64 * g + SCAN_AHEAD);
+		add_chunk(h + 4 * g, l + 4 * g, codes + 64 * g, n - g < step ? n - g : step, high, low);
 	}
 }
 
