@@ -171,8 +171,8 @@ input_fault(FunctionCallInfo fcinfo, const char *text, size_t len, NlpVectorFaul
 						(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 						 errmsg("invalid input syntax for type embedding: \"%s\"", shown(text, len)),
 						 place->fault_len == 0
-						 ? errdetail("The text ends after %d numbers, before a \"]\".", place->dim)
-						 : errdetail("The fault is at byte %zu, after %d numbers.", place->at + 1, place->dim)));
+						 ? errdetail("The text ends before a \"]\".")
+						 : errdetail("Byte %zu is not what can follow here.", place->at + 1)));
 	}
 }
 
