@@ -10,15 +10,15 @@
  *
  * Numbers: one thread, same seed, same stream: same vectors, bit for bit, on every
  * instruction set, also when the run was stopped at a checkpoint and went on. Random numbers
- * are counted (Philox or an LCG seeded from it, by epoch and block of the stream), never
- * drawn from a state that spans blocks. With more threads rows are updated without locks,
+ * are counted (splitmix64 over Philox, by epoch and place in the stream), never drawn from a
+ * state that goes on. With more threads rows are updated without locks,
  * and each thread keeps a private copy of the most frequent rows whose changes are added back at fixed places. */
 #ifndef NLP_WORDVEC_TRAIN_H
 #define NLP_WORDVEC_TRAIN_H
 
 #include "wordvec/words.h"
 
-#define NLP_SENTENCE_END UINT32_MAX
+#define NLP_SENTENCE_END UINT32_MAX	/* texts are also cut after 1,000 ids, as in word2vec.c (fewer where a centre is slow) */
 
 typedef struct NlpWord2vecOptions
 {
@@ -27,9 +27,9 @@ typedef struct NlpWord2vecOptions
 	bool		exact;			/* word2vec's own order: a draw of negatives for every pair, one row at a
 								 * time; false: the fast path, negatives shared by a window */
 	bool		cbow_mean;		/* true */
-	uint32_t	dim;			/* 100 */
-	uint32_t	window;			/* 5; 8 for cbow. Each centre draws its width in 1..window */
-	uint32_t	negative;		/* 5 */
+	uint32_t	dim;			/* 100; up to 16,000 */
+	uint32_t	window;			/* 5; 8 for cbow; up to 1,000. Each centre draws its width in 1..window */
+	uint32_t	negative;		/* 5; up to 64 */
 	uint32_t	epochs;			/* 5 */
 	uint32_t	min_count;		/* 5 */
 	uint32_t	max_words;		/* 0: no limit; the most frequent ones are kept */
@@ -96,7 +96,8 @@ extern NlpStatus nlp_word2vec_start_from(NlpWord2vec *t, const NlpWords *old, Nl
 /* Go on from a checkpoint, a GGUF that nlp_word2vec_write made with checkpoint true. Refused with the reason
  * when options, vocabulary or data differ. */
 extern NlpStatus nlp_word2vec_restore(NlpWord2vec *t, const NlpSource *checkpoint, const NlpEnv *env, NlpError *err);
-/* Train to the end. spool: u32 ids, n_ids of them; read in ascending order once an epoch, by the caller's thread only. */
+/* Train to the end. After an error (a cancel, a callback's status) rows are in the middle of a block: only
+ * nlp_word2vec_free is of use then, and the last checkpoint. spool: u32 ids, n_ids of them; read in ascending order once an epoch, by the caller's thread only. */
 extern NlpStatus nlp_word2vec_run(NlpWord2vec *t, const NlpSource *spool, const NlpEnv *env,
 								  NlpTrainProgress progress, void *ctx, NlpError *err);
 /* The GGUF of what there is now, to sink; name: general.name. checkpoint: with the place in the run. */
