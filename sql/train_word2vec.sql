@@ -71,6 +71,13 @@ SELECT (card -> 'training') - '{options,seconds,loss}'::text[] AS training, (car
 SELECT model, method, by_role = current_user AS own, epoch, tokens > 0 AS tokens, loss > 0 AS loss, at >= started AS later FROM nlp.training_log;
 SELECT count(*) AS left_over FROM nlp.checkpoints;
 SELECT sha256 AS sha FROM trained \gset
+-- words keep to their group, which so few are too many to be subsampled
+CALL nlp.train_word2vec('groups', 'SELECT body FROM corpus ORDER BY id', '{"dim": 16, "epochs": 10, "sample": 0, "quiet": true}');
+SELECT string_agg(word, ' ' ORDER BY word) AS near_cat FROM similar_words('cat', 4, 'groups');
+SELECT string_agg(word, ' ' ORDER BY word) AS near_red FROM similar_words('red', 4, 'groups');
+SELECT nlp.drop_model('groups');
+-- "Cat" was lower-cased
+SELECT sum(count) AS words, bool_and(count = (SELECT count(*) FROM corpus, regexp_split_to_table(lower(body), ' ') t WHERE t = word)) AS counted FROM nlp.words('m');
 -- the same seed, the same bytes; another seed, others
 CALL nlp.train_word2vec('m', 'SELECT body FROM corpus ORDER BY id', '{"dim": 16, "epochs": 3, "seed": 7, "quiet": true}');
 CALL nlp.train_word2vec('m', 'SELECT body FROM corpus ORDER BY id', '{"dim": 16, "epochs": 3, "seed": 7, "quiet": true, "replace": true}');
@@ -95,6 +102,15 @@ BEGIN
 END $$;
 CALL nlp.train_word2vec('m', 'SELECT body FROM corpus ORDER BY id', '{"subwords": {"min": 2, "max": 4, "buckets": 1000}, "dim": 8, "epochs": 1, "quiet": true, "replace": true}');
 SELECT card #> '{training,options,subwords}' AS subwords FROM trained;
+-- Chinese: cut by the loaded segmenter, or a character at a time
+CREATE TABLE zh AS SELECT i AS id, CASE i % 2 WHEN 0 THEN '我在北京上学，她在上海工作。' ELSE '北京和上海是大城市。' END AS body FROM generate_series(1, 40) i;
+CALL nlp.train_word2vec('zh', 'SELECT body FROM zh ORDER BY id', '{"segmenter": "chinese", "dim": 4, "epochs": 1, "quiet": true}');
+SELECT word, count FROM nlp.words('zh') WHERE word IN ('北京', '上海', '北', '大城市', '城市', '，') ORDER BY word COLLATE "C";
+CALL nlp.train_word2vec('zh', 'SELECT body FROM zh ORDER BY id', '{"dim": 4, "epochs": 1, "quiet": true, "replace": true}');
+SELECT word, count FROM nlp.words('zh') WHERE word IN ('北京', '上海', '北', '，') ORDER BY word COLLATE "C";
+CALL nlp.train_word2vec('zh', 'SELECT body FROM zh ORDER BY id', '{"update": true, "segmenter": "chinese"}');
+SELECT nlp.drop_model('zh');
+DROP TABLE zh;
 
 ---- update: more rows for a model that is there
 CALL nlp.train_word2vec('m', 'SELECT body FROM corpus ORDER BY id', '{"dim": 16, "epochs": 2, "seed": 7, "negative": 7, "quiet": true, "replace": true}');
@@ -102,6 +118,8 @@ CREATE TABLE more AS SELECT id, replace(replace(body, 'cat', 'goat'), 'red', 'vi
 CALL nlp.train_word2vec('m', 'SELECT body FROM more ORDER BY id', '{"update": true, "dim": 32}');
 CALL nlp.train_word2vec('m', 'SELECT body FROM more ORDER BY id', '{"update": true, "loss": "softmax"}');
 CALL nlp.train_word2vec('m', 'SELECT body FROM more ORDER BY id', '{"update": true, "dim": 16, "epochs": 1, "quiet": true}');
+SELECT word, rank > 10 AS after_the_old, count = (SELECT count(*) FROM (SELECT body FROM corpus UNION ALL SELECT body FROM more) b, regexp_split_to_table(lower(body), ' ') t WHERE t = word) AS counted
+	FROM nlp.words('m') ORDER BY word COLLATE "C";
 SELECT card #> '{training,vocabulary}' AS words, card #> '{training,options,negative}' AS negative, card #> '{training,options,epochs}' AS epochs FROM trained;
 CALL nlp.train_word2vec('m', 'SELECT ''unheard of''::text', '{"update": true, "quiet": true}');
 

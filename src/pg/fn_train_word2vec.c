@@ -563,7 +563,7 @@ make_trainer(Word2vec *t)
 	if (t->base)
 		check(t, nlp_word2vec_start_from(t->trainer, base_words(t), &job->err));
 	if (t->from)
-		pg_nlp_checkpoint_read(job, t->from->relation, restore_trainer);
+		pg_nlp_checkpoint_read(job, t->from, restore_trainer);
 	end_call(&t->base);
 }
 

@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "fn_common.h"
 #include "load.h"
 
 PG_FUNCTION_INFO_V1(pg_nlp_training_rows_sql);
@@ -182,8 +183,9 @@ add_context(void *arg)
 	if (job->phase == PG_NLP_TRAIN_READING && job->run.rows > 0)
 		errcontext("training of model \"%s\", reading rows", job->name);
 	else if (job->phase != PG_NLP_TRAIN_READING)
-		errcontext("training of model \"%s\", epoch %u of %u", job->name,
-				   Min(job->run.step.epoch + 1, job->run.step.epochs), job->run.step.epochs);
+		errcontext("training of model \"%s\", epoch %u of %u%s", job->name,
+				   Min(job->run.step.epoch + 1, job->run.step.epochs), job->run.step.epochs,
+				   job->has_checkpoint ? "; a checkpoint is kept" : "");
 }
 
 /* ---- the job's life ---- */
@@ -280,6 +282,7 @@ pg_nlp_train_begin(const char *procedure, const char *method, const text *name, 
 {
 	PgNlpTrainJob *job;
 	char	   *command = psprintf("CALL %s()", procedure);
+	size_t		utf8_len;
 
 	PreventCommandIfReadOnly(command);
 	PreventCommandIfParallelMode(command);
@@ -293,6 +296,8 @@ pg_nlp_train_begin(const char *procedure, const char *method, const text *name, 
 	job->common = common;
 	job->atomic = atomic;
 	pg_nlp_check_name(job->name);
+	if (pg_nlp_to_utf8(job->name, strlen(job->name), &job->utf8_name, &utf8_len, &job->err) != NLP_OK)
+		pg_nlp_raise(&job->err);
 	pg_nlp_train_lock(job->name, true, &job->lock);
 	job->locked = true;
 	check_taken(job);

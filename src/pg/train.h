@@ -152,6 +152,7 @@ typedef struct PgNlpTrainStep
 typedef struct PgNlpCheckpoint
 {
 	Oid			relation;
+	char	   *sha256;			/* of its bytes, in hex */
 	Jsonb	   *options;		/* those with TRAIN_DEFINES */
 	char	   *base;			/* sha256 of the model that is updated, or NULL */
 	char	   *vocabulary;		/* hashes, as the procedure makes them */
@@ -169,6 +170,7 @@ typedef struct PgNlpTrainJob
 	const char *procedure;		/* "nlp.train_word2vec" */
 	const char *method;			/* "word2vec" */
 	char	   *name;
+	const char *utf8_name;
 	char	   *query;
 	const PgNlpTrainCommon *common;
 	bool		atomic;
@@ -251,7 +253,7 @@ extern void pg_nlp_train_read(PgNlpTrainJob *job, void (*describe) (void *ctx, T
 extern bool pg_nlp_checkpoint_find(const PgNlpTrainJob *job, PgNlpCheckpoint *out);
 /* Lock a name against other trainings of it and nlp.drop_checkpoint; raises when somebody has it. */
 extern void pg_nlp_train_lock(const char *name, bool session, LOCKTAG *tag);
-extern void pg_nlp_checkpoint_read(PgNlpTrainJob *job, Oid relation,
+extern void pg_nlp_checkpoint_read(PgNlpTrainJob *job, const PgNlpCheckpoint *from,
 								   NlpStatus (*restore) (void *trainer, const NlpSource *source, const NlpEnv *env, NlpError *err));
 extern void pg_nlp_checkpoint_write(PgNlpTrainJob *job);	/* the caller commits */
 extern void pg_nlp_train_log(PgNlpTrainJob *job, const PgNlpTrainStep *step);	/* remember a row */

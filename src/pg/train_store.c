@@ -31,7 +31,7 @@ PG_FUNCTION_INFO_V1(pg_nlp_drop_checkpoint);
 /* Columns of nlp.checkpoint and nlp.training_history, as 55_training.sql declares them. */
 enum
 {
-	CP_NAME = 1, CP_DATA, CP_METHOD, CP_QUERY, CP_OPTIONS, CP_BASE, CP_VOCABULARY, CP_CORPUS, CP_ROWS, CP_WORDS,
+	CP_NAME = 1, CP_DATA, CP_SHA256, CP_METHOD, CP_QUERY, CP_OPTIONS, CP_BASE, CP_VOCABULARY, CP_CORPUS, CP_ROWS, CP_WORDS,
 	CP_EPOCH, CP_EPOCHS, CP_TOKENS_DONE, CP_TOKENS_TOTAL, CP_LOSS, CP_SECONDS, CP_STARTED, CP_CREATED,
 	CP_COLS = CP_CREATED
 };
@@ -121,6 +121,7 @@ read_tuple(Relation rel, HeapTuple tuple, PgNlpCheckpoint *out)
 	heap_deform_tuple(tuple, RelationGetDescr(rel), v, nulls);
 	*out = (PgNlpCheckpoint) {
 		.relation = DatumGetObjectId(v[CP_DATA - 1]),
+		.sha256 = TextDatumGetCString(v[CP_SHA256 - 1]),
 		.options = DatumGetJsonbPCopy(v[CP_OPTIONS - 1]),
 		.base = optional_text(v[CP_BASE - 1], nulls[CP_BASE - 1]),
 		.vocabulary = TextDatumGetCString(v[CP_VOCABULARY - 1]),
@@ -167,21 +168,44 @@ pg_nlp_checkpoint_find(const PgNlpTrainJob *job, PgNlpCheckpoint *out)
 	return found;
 }
 
+/* The relation's owner may have written to it: its bytes are compared with the row's hash.
+ * (What was read before that is checked by the trainer, as any file.) */
 void
-pg_nlp_checkpoint_read(PgNlpTrainJob *job, Oid relation,
+pg_nlp_checkpoint_read(PgNlpTrainJob *job, const PgNlpCheckpoint *from,
 					   NlpStatus (*restore) (void *trainer, const NlpSource *source, const NlpEnv *env, NlpError *err))
 {
-	Relation	rel = table_open(relation, AccessShareLock);
+	Relation	rel = table_open(from->relation, AccessShareLock);
 	PgNlpSource source;
+	uint8		sha256[PG_NLP_SHA256_BYTES];
+	char		hex[2 * PG_NLP_SHA256_BYTES + 1];
 
-	pg_nlp_source_relation(&source, rel, UINT64_MAX, false);
-	if (restore(job->trainer, &source.source, &job->env, &job->err) != NLP_OK)
+	pg_nlp_source_relation(&source, rel, UINT64_MAX, true);
+	if (restore(job->trainer, &source.source, &job->env, &job->err) != NLP_OK ||
+		pg_nlp_source_sha256(&source, &job->env, sha256, &job->err) != NLP_OK)
 		pg_nlp_raise(&job->err);
 	pg_nlp_source_close(&source);
 	table_close(rel, NoLock);
+	pg_nlp_hex(sha256, PG_NLP_SHA256_BYTES, hex);
+	if (strcmp(hex, from->sha256) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the checkpoint of model \"%s\" is not what was stored", job->name),
+				 errhint("Its relation was changed. Remove it with nlp.drop_checkpoint and train from the beginning.")));
 }
 
 /* ---- bytes of a trainer into a relation ---- */
+
+typedef struct HashedWriter
+{
+	PgNlpWriter writer;
+	pg_cryptohash_ctx *hash;
+} HashedWriter;
+
+static void
+hash_failed(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute the SHA-256 of the training's result")));
+}
 
 /* The engine's frames are below: an error of the server's is kept, and thrown when the
  * engine has unwound. */
@@ -189,11 +213,14 @@ static NlpStatus
 sink_write(void *ctx, const void *bytes, size_t len, NlpError *err)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
+	HashedWriter *w = ctx;
 	volatile NlpStatus status = NLP_OK;
 
 	PG_TRY();
 	{
-		pg_nlp_write_bytes(ctx, bytes, len);
+		pg_nlp_write_bytes(&w->writer, bytes, len);
+		if (pg_cryptohash_update(w->hash, bytes, len) < 0)
+			hash_failed();
 	}
 	PG_CATCH();
 	{
@@ -205,17 +232,23 @@ sink_write(void *ctx, const void *bytes, size_t len, NlpError *err)
 	return status;
 }
 
+/* Gives the relation and the hash of what is in it. */
 static Oid
-write_trainer(PgNlpTrainJob *job, bool checkpoint)
+write_trainer(PgNlpTrainJob *job, bool checkpoint, uint8 *sha256)
 {
 	Oid			relation = pg_nlp_create_relation(job->name);
-	PgNlpWriter writer;
-	NlpSink		sink = {sink_write, &writer};
+	HashedWriter w = {.hash = pg_cryptohash_create(PG_SHA256)};
+	NlpSink		sink = {sink_write, &w};
 
-	pg_nlp_begin_write(&writer, relation, 0);
-	if (job->write(job->trainer, job->name, checkpoint, &sink, &job->env, &job->err) != NLP_OK)
+	if (w.hash == NULL || pg_cryptohash_init(w.hash) < 0)
+		hash_failed();
+	pg_nlp_begin_write(&w.writer, relation, 0);
+	if (job->write(job->trainer, job->utf8_name, checkpoint, &sink, &job->env, &job->err) != NLP_OK)
 		pg_nlp_raise(&job->err);
-	pg_nlp_end_write(&writer);
+	pg_nlp_end_write(&w.writer);
+	if (pg_cryptohash_final(w.hash, sha256, PG_NLP_SHA256_BYTES) < 0)
+		hash_failed();
+	pg_cryptohash_free(w.hash);
 	return relation;
 }
 
@@ -229,11 +262,15 @@ pg_nlp_checkpoint_write(PgNlpTrainJob *job)
 	HeapTuple	old = find_tuple(rel, job->name);
 	HeapTuple	tuple;
 	Oid			old_relation = HeapTupleIsValid(old) ? tuple_relation(rel, old) : InvalidOid;
+	uint8		sha256[PG_NLP_SHA256_BYTES];
+	char		hex[2 * PG_NLP_SHA256_BYTES + 1];
 
 	if (OidIsValid(old_relation))
 		check_owner(old_relation, job->name);
 	v[CP_NAME - 1] = CStringGetTextDatum(job->name);
-	v[CP_DATA - 1] = ObjectIdGetDatum(write_trainer(job, true));
+	v[CP_DATA - 1] = ObjectIdGetDatum(write_trainer(job, true, sha256));
+	pg_nlp_hex(sha256, PG_NLP_SHA256_BYTES, hex);
+	v[CP_SHA256 - 1] = CStringGetTextDatum(hex);
 	v[CP_METHOD - 1] = CStringGetTextDatum(job->method);
 	v[CP_QUERY - 1] = CStringGetTextDatum(job->query);
 	v[CP_OPTIONS - 1] = JsonbPGetDatum(run->options);
@@ -400,14 +437,18 @@ pg_nlp_train_store(PgNlpTrainJob *job, const char *training)
 	MemoryContext old = MemoryContextSwitchTo(job->work);
 	PgNlpLoadScope scope = {.env = job->env};
 	PgNlpNewModel model = {.name = job->name, .source = job->procedure};
+	uint8		written[PG_NLP_SHA256_BYTES];
 
 	pg_nlp_train_phase(job, PG_NLP_TRAIN_WRITING);
 	EnsurePortalSnapshotExists();
 	check_meanwhile(job);
-	model.relation = write_trainer(job, false);
+	model.relation = write_trainer(job, false, written);
 	job->free(job->trainer);
 	job->trainer = NULL;
-	pg_nlp_describe_relation(&scope, &model);
+	pg_nlp_describe_relation(&scope, &model);	/* reads it back, as any file */
+	if (memcmp(written, model.sha256, PG_NLP_SHA256_BYTES) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED), errmsg("model \"%s\" is not what was stored", job->name)));
 	model.card = make_card(job, training);
 	pg_nlp_store_put(&model, job->common->replace || job->common->update);
 	(void) remove_checkpoint(job->name);

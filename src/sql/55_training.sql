@@ -5,6 +5,7 @@
 CREATE TABLE nlp.checkpoint (
 	name text COLLATE pg_catalog."C" NOT NULL,
 	data regclass NOT NULL,
+	sha256 text NOT NULL,
 	method text NOT NULL,
 	query text NOT NULL,
 	options jsonb NOT NULL,

@@ -204,6 +204,32 @@ is(sqlstate_of($node, call('u', 'SELECT body FROM news ORDER BY id', '{"resume":
 $node->safe_psql('postgres', call('u', 'SELECT body FROM news ORDER BY id', "{$update, \"resume\": true}"));
 is(sha('u'), $updated, 'and comes to the same bytes');
 
+# ---- a checkpoint that its owner wrote to is refused; texts in other encodings ----
+$s->send_sql(call('t', $query, '{"dim": 60, "epochs": 2000, "checkpoint_seconds": 0.05, "quiet": true}'));
+for (1 .. 5000) { last if $observer->query(q{SELECT count(*) FROM nlp.checkpoints WHERE name = 't'}) eq '1' || $s->peek; sleep 0.005; }
+kill 'INT', $s->pid;
+$s->result(60);
+my $data = $node->safe_psql('postgres', q{SELECT data FROM nlp.checkpoints WHERE name = 't'});
+$node->safe_psql('postgres', "UPDATE $data SET data = set_byte(data, 100, get_byte(data, 100) # 1) WHERE seq = (SELECT max(seq) / 2 FROM $data)");
+is(sqlstate_of($node, call('t', $query, '{"resume": true}')) =~ /^(?:22P03|XX001)$/ ? 'refused' : 'taken', 'refused', 'a changed checkpoint is refused');
+$node->safe_psql('postgres', "DELETE FROM $data WHERE seq = (SELECT max(seq) FROM $data)");
+is(sqlstate_of($node, call('t', $query, '{"resume": true}')) =~ /^(?:22P03|XX001)$/ ? 'refused' : 'taken', 'refused', 'a shortened one too');
+$node->safe_psql('postgres', "DROP TABLE $data");
+is(sqlstate_of($node, call('t', $query, '{"resume": true}')), '42704', 'and one whose relation is gone is none');
+$node->safe_psql('postgres', q{SELECT nlp.drop_checkpoint('t')});
+for my $encoding (qw(LATIN1 EUC_JP SQL_ASCII))
+{
+	my $db = lc $encoding;
+	$node->safe_psql('postgres', "CREATE DATABASE $db ENCODING '$encoding' TEMPLATE template0 LOCALE 'C'");
+	$node->safe_psql($db, 'CREATE EXTENSION pg_nlp');
+	my $text = $encoding eq 'EUC_JP' ? q{convert_from('\xc6fcb3dab8ecc1', 'EUC_JP')} : q{'caf' || chr(233)};
+	$text = q{convert_from('\xc6fccbdc', 'EUC_JP')} if $encoding eq 'EUC_JP';
+	$text = q{convert_from('\x636166c3a9', 'SQL_ASCII')} if $encoding eq 'SQL_ASCII';
+	$node->safe_psql($db, call('enc', "SELECT $text || ' one two' FROM generate_series(1, 20)", '{"dim": 4, "epochs": 1, "quiet": true}'));
+	is($node->safe_psql($db, q{SELECT card #>> '{training,vocabulary}' FROM nlp.models WHERE name = 'enc'}), $encoding eq 'EUC_JP' ? '4' : '3', "$encoding: words are those of the text");
+}
+is(sqlstate_of($node, call('bad', q{SELECT convert_from('\xff', 'SQL_ASCII') || ' one two' FROM generate_series(1, 20)}, '{"quiet": true}'), db => 'sql_ascii'), '22021', 'bytes that are not UTF-8 are refused');
+
 # ---- memory ----
 my $big = 'SELECT body FROM corpus, generate_series(1, 8) AS s(s) ORDER BY s, id';
 my $spilled = '{"dim": 10, "epochs": 1, "seed": 3, "quiet": true, "replace": true}';
