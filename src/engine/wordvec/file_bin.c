@@ -122,7 +122,8 @@ nlp_word_bin_next(NlpWordRows *r, float *vec, bool *end, NlpError *err)
 /* ---- either kind ---- */
 
 NlpStatus
-nlp_word_rows_open(NlpWordRows *r, NlpWordFormat format, const NlpSource *src, uint32_t limit, const NlpEnv *env, NlpError *err)
+nlp_word_rows_open(NlpWordRows *r, NlpWordFormat format, const NlpSource *src, uint32_t limit,
+				   const NlpEnv *env, NlpError *err)
 {
 	*r = (NlpWordRows) {.format = format,.claimed = UINT64_MAX,.blank_at = UINT64_MAX};
 	NLP_TRY(nlp_word_window_open(&r->win, src, env, err));

@@ -119,9 +119,11 @@ read_args(FastText *f, NlpError *err)
 		return nlp_fail_at(err, NLP_EUNSUPPORTED, "model", 36,
 						   "a supervised fastText model is a classifier of texts, not a model of word vectors");
 	if (f->loss == LOSS_OVA)
-		return nlp_fail_at(err, NLP_EUNSUPPORTED, "loss", 32, "a fastText model trained with loss \"one-vs-all\" is not supported");
+		return nlp_fail_at(err, NLP_EUNSUPPORTED, "loss", 32,
+						   "a fastText model trained with loss \"one-vs-all\" is not supported");
 	if (f->dim > (int32_t) NLP_WORDFILE_MAX_DIM)
-		return nlp_fail_at(err, NLP_ELIMIT, "dim", 8, "word vectors of %d dimensions; the most are %u", f->dim, NLP_WORDFILE_MAX_DIM);
+		return nlp_fail_at(err, NLP_ELIMIT, "dim", 8, "word vectors of %d dimensions; the most are %u", f->dim,
+						   NLP_WORDFILE_MAX_DIM);
 	if (!(f->sample >= 0) || !isfinite(f->sample))
 		return nlp_fail_at(err, NLP_ECORRUPT, "t", 56, "t of a fastText model is not a finite number from 0 on");
 	if (f->minn < 1)
@@ -167,9 +169,11 @@ read_entry(FastText *f, uint32_t index, bool skip_bad, uint64_t *total, NlpError
 		NLP_TRY(take(f, &count, sizeof(count), "count", err));
 		NLP_TRY(take(f, &type, sizeof(type), "type", err));
 		if (type != 0)
-			return nlp_fail_at(err, NLP_ECORRUPT, "type", at, "entry %u of a fastText model's dictionary is not a word", index + 1);
+			return nlp_fail_at(err, NLP_ECORRUPT, "type", at,
+							   "entry %u of a fastText model's dictionary is not a word", index + 1);
 		if (count < 0 || __builtin_add_overflow(*total, (uint64_t) count, total) || *total > INT64_MAX)
-			return nlp_fail_at(err, NLP_ECORRUPT, "count", at, "the count of word %u of a fastText model is out of range", index + 1);
+			return nlp_fail_at(err, NLP_ECORRUPT, "count", at,
+							   "the count of word %u of a fastText model is out of range", index + 1);
 	}
 	NLP_TRY(nlp_word_list_add(&f->list, nul ? word : NULL, len, index, at, skip_bad, &(uint64_t) {(uint64_t) count}, &kept, err));
 	if (kept)
@@ -195,7 +199,8 @@ read_dictionary(FastText *f, const NlpWordFileOptions *options, NlpError *err)
 	if (labels != 0 || words != entries)
 		return nlp_fail_at(err, NLP_ECORRUPT, "nwords", 68, "the dictionary of a fastText model holds more than words");
 	if (pruned > 0)
-		return nlp_fail_at(err, NLP_EUNSUPPORTED, "pruneidx_size", 84, "a quantised fastText model with a pruned dictionary is not supported");
+		return nlp_fail_at(err, NLP_EUNSUPPORTED, "pruneidx_size", 84,
+						   "a quantised fastText model with a pruned dictionary is not supported");
 	if ((uint64_t) entries > nlp_word_window_left(&f->win) / ENTRY_MIN)
 		return nlp_fail_at(err, NLP_ECORRUPT, "size", 64, "a fastText model says %d words, more than its bytes can hold", entries);
 	f->entries = (uint32_t) entries;
@@ -241,10 +246,12 @@ find_matrix(FastText *f, const char *field, uint64_t min_rows, uint64_t max_rows
 	NLP_TRY(take(f, &rows, sizeof(rows), field, err));
 	NLP_TRY(take(f, &dim, sizeof(dim), field, err));
 	if (dim != f->dim || rows < 0 || (uint64_t) rows < min_rows || (uint64_t) rows > max_rows)
-		return nlp_fail_at(err, NLP_ECORRUPT, field, head + 1, "a fastText model's %s matrix is %lld x %lld, against its dictionary and dim",
+		return nlp_fail_at(err, NLP_ECORRUPT, field, head + 1,
+						   "a fastText model's %s matrix is %lld x %lld, against its dictionary and dim",
 						   field, (long long) rows, (long long) dim);
 	*at = nlp_word_window_offset(&f->win);
-	if (__builtin_mul_overflow((uint64_t) rows, (uint64_t) dim * sizeof(float), &bytes) || bytes > nlp_word_window_left(&f->win))
+	if (__builtin_mul_overflow((uint64_t) rows, (uint64_t) dim * sizeof(float), &bytes) ||
+		bytes > nlp_word_window_left(&f->win))
 		return nlp_fail_at(err, NLP_ECORRUPT, field, head + 1, "a fastText model is cut short in its %s matrix", field);
 	nlp_word_window_seek(&f->win, *at + bytes);
 	return NLP_OK;
@@ -258,7 +265,8 @@ find_matrices(FastText *f, NlpError *err)
 	NLP_TRY(find_matrix(f, "input", f->ngrams ? with_buckets : f->entries, with_buckets, &f->input, err));
 	NLP_TRY(find_matrix(f, "output", f->entries, f->entries, &f->output, err));
 	if (nlp_word_window_left(&f->win) != 0)
-		return nlp_fail_at(err, NLP_ECORRUPT, "output", nlp_word_window_offset(&f->win), "bytes follow the end of a fastText model");
+		return nlp_fail_at(err, NLP_ECORRUPT, "output", nlp_word_window_offset(&f->win),
+						   "bytes follow the end of a fastText model");
 	return NLP_OK;
 }
 
@@ -276,7 +284,8 @@ read_row(FastText *f, const char *field, uint64_t matrix, uint64_t row, float *o
 	if (have < bytes)
 		return nlp_fail_at(err, NLP_EIO, field, at, "a word vector file changed while it was being read");
 	if (!nlp_word_floats(f->win.data + f->win.at, (size_t) f->dim, out, &bad))
-		return nlp_fail_at(err, NLP_ECORRUPT, field, at + bad * sizeof(float), "number %zu of row %llu of a fastText model's %s matrix is not finite",
+		return nlp_fail_at(err, NLP_ECORRUPT, field, at + bad * sizeof(float),
+						   "number %zu of row %llu of a fastText model's %s matrix is not finite",
 						   bad + 1, (unsigned long long) row + 1, field);
 	f->win.at += bytes;
 	return NLP_OK;
@@ -423,7 +432,8 @@ composed_row(FastText *f, uint32_t row, float *out, NlpError *err)
 	for (int32_t d = 0; d < f->dim; d++)
 	{
 		if (!isfinite(out[d]))
-			return nlp_fail_at(err, NLP_ECORRUPT, "input", f->input, "the n-grams of word %u of a fastText model add up to more than a float holds",
+			return nlp_fail_at(err, NLP_ECORRUPT, "input", f->input,
+							   "the n-grams of word %u of a fastText model add up to more than a float holds",
 							   f->row_of[row] + 1);
 	}
 	return NLP_OK;
@@ -471,7 +481,8 @@ put_options(void *ctx, NlpGgufWriter *w, NlpError *err)
 }
 
 static NlpStatus
-convert(FastText *f, const NlpWordFileOptions *options, const char *name, const NlpSink *sink, const NlpEnv *env, NlpError *err)
+convert(FastText *f, const NlpWordFileOptions *options, const char *name, const NlpSink *sink, const NlpEnv *env,
+		NlpError *err)
 {
 	NlpWordsOut o = {.name = name};
 	uint64_t	any_count = 0;

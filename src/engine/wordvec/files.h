@@ -5,8 +5,8 @@
  *   word2vec .txt and fastText .vec   "n dim\n", then lines: word and dim numbers, by single spaces
  *   GloVe .txt       the same lines without the first; dim from the first line
  *   fastText .bin    magic 793712314, version 12 or 11; unsupervised models (skipgram, cbow), not quantised;
- *                    dictionary, input matrix [words + buckets], output matrix; supervised, quantised and pruned ones are refused by
- *                    name. A word's vector is the mean of its row and its n-grams' rows, as fastText gives it
+ *                    dictionary, input matrix [words + buckets], output matrix; supervised, quantised and pruned ones
+ *                    are refused by name. A word's vector is the mean of its row and its n-grams' rows, as fastText gives it
  * Text:   a line is the word and dim numbers, each after one space; one space may end it (word2vec.c, fastText), CR LF
  *         may, the last newline may be missing, empty lines may follow the last row, a byte order mark may come first.
  *         A line with more fields (GloVe 840B has such) is read from its end: the last dim fields are the numbers, what is
@@ -17,8 +17,8 @@
  *         byte offset; what is too small is 0); a word twice, empty, over 1024 bytes, with a zero byte or not UTF-8
  *         is refused with its row (see nlp_wordfile options); a row of zeros accepted; more or fewer rows than
  *         the header says refused.
- * Memory: words and their index, and a window of at most 1 MB; vectors are streamed (two passes over the source). Of fastText
- *         models with n-grams also the sums of a batch of words, at most 256 MB, less where that is refused. */
+ * Memory: words and their index, and a window of at most 1 MB; vectors are streamed (two passes over the source). Of
+ *         fastText models with n-grams also the sums of a batch of words, at most 256 MB, less where that is refused. */
 #ifndef NLP_WORDVEC_FILES_H
 #define NLP_WORDVEC_FILES_H
 
