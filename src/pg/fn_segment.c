@@ -2,6 +2,8 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -12,35 +14,115 @@ PG_FUNCTION_INFO_V1(pg_nlp_segment);
 
 static const PgNlpVerb segment_verb = {"segment", NLP_TASK_SEGMENTATION, OPT_HMM | OPT_ON_ERROR, 0, NULL};
 
-/* The words as text[]; NULL with call->err filled when they do not fit. */
+/* ---- the answer ---- */
+
+/* text[] of n elements, its data still to be written; NULL with err filled when it would
+ * be larger than a value can be. */
 static ArrayType *
-words_array(PgNlpCall *call, const char *utf8, const NlpSpans *words)
+new_array(size_t n, size_t data_bytes, NlpError *err)
 {
-	Datum	   *values;
+	size_t		bytes = ARR_OVERHEAD_NONULLS(1) + data_bytes;
 	ArrayType  *array;
 
-	if (words->n == 0)
-		return construct_empty_array(TEXTOID);
-	/* A text takes at least its header and a byte, padded. */
-	if (words->n > (MaxAllocSize - 1024) / 8)
+	if (bytes > MaxAllocSize)
 	{
-		nlp_fail(&call->err, NLP_ELIMIT, "the text has %zu words, more than an array of them can hold", words->n);
+		nlp_fail(err, NLP_ELIMIT, "the text has %zu words, more than an array of them can hold", n);
 		return NULL;
 	}
-	values = palloc_extended(words->n * sizeof(Datum), MCXT_ALLOC_HUGE);
+	array = palloc(bytes);
+	SET_VARSIZE(array, bytes);
+	array->ndim = 1;
+	array->dataoffset = 0;
+	array->elemtype = TEXTOID;
+	ARR_DIMS(array)[0] = (int) n;
+	ARR_LBOUND(array)[0] = 1;
+	return array;
+}
+
+static inline size_t
+element_bytes(size_t len)
+{
+	return INTALIGN(VARHDRSZ + len);
+}
+
+/* In a database of UTF-8, where words are bytes of the text: written straight into the array. */
+static ArrayType *
+array_of_spans(PgNlpCall *call, const char *utf8, const NlpSpans *words)
+{
+	size_t		bytes = 0;
+	ArrayType  *array;
+	char	   *at;
+
+	for (size_t i = 0; i < words->n; i++)
+		bytes += element_bytes(words->spans[i].len);
+	array = new_array(words->n, bytes, &call->err);
+	if (array == NULL)
+		return NULL;
+	at = ARR_DATA_PTR(array);
+	for (size_t i = 0; i < words->n; i++)
+	{
+		size_t		len = words->spans[i].len;
+		size_t		whole = element_bytes(len);
+
+		if (i % 16384 == 0)
+			CHECK_FOR_INTERRUPTS();
+		memset(at + whole - sizeof(int32), 0, sizeof(int32));	/* what is behind the word */
+		SET_VARSIZE(at, VARHDRSZ + len);
+		memcpy(at + VARHDRSZ, utf8 + words->spans[i].start, len);
+		at += whole;
+	}
+	return array;
+}
+
+/* In other encodings each word is converted; a text cannot hold more than the array's limit. */
+static ArrayType *
+array_of_texts(PgNlpCall *call, const char *utf8, const NlpSpans *words)
+{
+	Datum	   *values = palloc_extended(words->n * sizeof(Datum), MCXT_ALLOC_HUGE);
+	size_t		bytes = 0;
+	ArrayType  *array;
+	char	   *at;
+
 	for (size_t i = 0; i < words->n; i++)
 	{
 		text	   *t;
 
+		if (i % 16384 == 0)
+			CHECK_FOR_INTERRUPTS();
 		if (pg_nlp_from_utf8(utf8 + words->spans[i].start, words->spans[i].len, &t, &call->err) != NLP_OK)
 			return NULL;
 		values[i] = PointerGetDatum(t);
+		bytes += element_bytes(VARSIZE(t) - VARHDRSZ);
 	}
-	array = construct_array(values, (int) words->n, TEXTOID, -1, false, TYPALIGN_INT);
+	array = new_array(words->n, bytes, &call->err);
+	if (array == NULL)
+		return NULL;
+	at = ARR_DATA_PTR(array);
 	for (size_t i = 0; i < words->n; i++)
-		pfree(DatumGetPointer(values[i]));
+	{
+		text	   *t = DatumGetTextP(values[i]);
+		size_t		whole = element_bytes(VARSIZE(t) - VARHDRSZ);
+
+		if (i % 16384 == 0)
+			CHECK_FOR_INTERRUPTS();
+		memset(at + whole - sizeof(int32), 0, sizeof(int32));
+		memcpy(at, t, VARSIZE(t));
+		at += whole;
+		pfree(t);
+	}
 	pfree(values);
 	return array;
+}
+
+/* The words as text[]; NULL with call->err filled when they do not fit. */
+static ArrayType *
+words_array(PgNlpCall *call, const char *utf8, const NlpSpans *words)
+{
+	if (words->n == 0)
+		return construct_empty_array(TEXTOID);
+	if (GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII)
+		return array_of_spans(call, utf8, words);
+	return array_of_texts(call, utf8, words);
 }
 
 /* segment(input text, model text, options jsonb): text[] */
