@@ -462,7 +462,8 @@ static void
 one_step(PgNlpTrainJob *job, const PgNlpTrainStep *step)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	bool		epoch_end = step->epoch > job->run.step.epoch && step->epoch < step->epochs;
+	uint64		one_epoch = Max(step->total / Max(step->epochs, 1), 1);
+	bool		epoch_end = step->done / one_epoch > job->run.step.done / one_epoch && step->done < step->total;
 
 	job->run.step = *step;
 	measure_rate(job, now);
@@ -470,12 +471,7 @@ one_step(PgNlpTrainJob *job, const PgNlpTrainStep *step)
 	if (checkpoint_due(job, now, epoch_end))
 		pg_nlp_train_keep(job);
 	else if (epoch_end)
-	{
-		PgNlpTrainStep ended = *step;
-
-		ended.epoch--;
-		pg_nlp_train_log(job, &ended);
-	}
+		pg_nlp_train_log(job, step);
 	if (!job->atomic && job->log != NIL && TimestampDifferenceExceeds(job->logged, now, LOG_SECONDS * 1000))
 	{
 		EnsurePortalSnapshotExists();

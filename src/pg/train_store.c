@@ -7,6 +7,8 @@
  * views. */
 #include "train.h"
 
+#include <math.h>
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/stratnum.h"
@@ -340,6 +342,15 @@ pg_nlp_drop_checkpoint(PG_FUNCTION_ARGS)
 
 /* ---- the log ---- */
 
+/* The epoch, from 1, of the last token that was done: at an epoch's end the one that ended. */
+static int32
+epoch_of(const PgNlpTrainStep *step)
+{
+	double		passed = step->total > 0 ? (double) step->done / (double) step->total * step->epochs : step->epochs;
+
+	return (int32) Min(Max(ceil(passed), 1), step->epochs);
+}
+
 void
 pg_nlp_train_log(PgNlpTrainJob *job, const PgNlpTrainStep *step)
 {
@@ -370,7 +381,7 @@ pg_nlp_train_log_flush(PgNlpTrainJob *job)
 		v[LOG_BY_ROLE - 1] = NameGetDatum(&role);
 		v[LOG_STARTED - 1] = TimestampTzGetDatum(job->run.started);
 		v[LOG_AT - 1] = TimestampTzGetDatum(row->at);
-		v[LOG_EPOCH - 1] = Int32GetDatum((int32) Min(row->step.epoch + 1, row->step.epochs));
+		v[LOG_EPOCH - 1] = Int32GetDatum(epoch_of(&row->step));
 		v[LOG_TOKENS - 1] = Int64GetDatum((int64) row->step.done);
 		v[LOG_LOSS - 1] = Float8GetDatum(row->step.loss);
 		nulls[LOG_LOSS - 1] = row->step.loss == 0;
