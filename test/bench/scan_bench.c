@@ -174,7 +174,8 @@ read_time(const void *at, size_t bytes)
 
 	for (size_t i = 0; i + 8 <= bytes / 8; i += 8)
 	{
-		__builtin_prefetch(p + i + 768);
+		if (i % 512 == 0)		/* a line of the page after the next, as the kernels ask for */
+			__builtin_prefetch(p + i + 1024);
 		for (int j = 0; j < 8; j++)
 			s[j] += p[i + j];
 	}
@@ -306,7 +307,7 @@ bench_table(uint32_t n, uint32_t dim)
 	w = nlp_image_words(block);
 	codes = ((size_t) n + 15) / 16 * nlp_scan_tile_bytes(dim) + (size_t) n * sizeof(NlpScanCode);
 	for (int i = 0; i < ROUNDS; i++)
-		t[i] = read_time((const char *) w + w->codes_offset, codes);
+		t[i] = read_time((const char *) w + w->vectors_offset, codes);
 	limit = median(t, ROUNDS);
 	printf("  codes and scales: %.0f MB, read at %.1f GB/s\n", (double) codes * 1e-6, (double) codes / limit * 1e-9);
 	for (int isa = NLP_ISA_COUNT; isa-- > 0;)
