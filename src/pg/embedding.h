@@ -4,6 +4,9 @@
 
 #include "postgres.h"
 #include "fmgr.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 #define EMBEDDING_MAX_DIM 16000
 

@@ -13,9 +13,6 @@
 
 #include <math.h>
 
-#if PG_VERSION_NUM >= 160000
-#include "varatt.h"
-#endif
 #include "access/xact.h"
 #include "storage/bufmgr.h"
 #include "utils/timestamp.h"
