@@ -90,16 +90,18 @@ $(BUILD)/pg_nlp--1.0.sql: $(SQL_SRCS) Makefile
 -include $(PG_OBJS:.o=.d)
 
 # ---- models shipped with the extension: models/NAME.gguf is installed as NAME-VERSION.gguf,
-# with an index of what each is, so that no query has to read them to know ----
+# its card beside it, with an index of what each is, so that no query has to read them to know ----
 MODEL_FILES := $(sort $(wildcard models/*.gguf))
+MODEL_CARDS := $(MODEL_FILES:.gguf=.md)
 model_dir = $(DESTDIR)$(datadir)/extension/pg_nlp_models
 SHA256 := $(if $(shell command -v sha256sum),sha256sum,shasum -a 256)
 
-$(BUILD)/models.list: $(MODEL_FILES) $(BUILD)/tools/model_list
+$(BUILD)/models.list: $(MODEL_FILES) $(MODEL_CARDS) $(BUILD)/tools/model_list
 	@rm -rf $(BUILD)/models.list.new $(BUILD)/shipped && mkdir -p $(BUILD)/shipped
 	@for f in $(MODEL_FILES); do \
 	   line=$$($(BUILD)/tools/model_list $$f $$($(SHA256) < $$f | cut -c 1-64)) && \
-	   cp $$f $(BUILD)/shipped/$$(printf '%s' "$$line" | cut -f 2) && \
+	   to=$(BUILD)/shipped/$$(printf '%s' "$$line" | cut -f 2) && cp $$f $$to && \
+	   cp $${f%.gguf}.md $${to%.gguf}.md && \
 	   printf '%s\n' "$$line" >> $(BUILD)/models.list.new || exit 1; done
 	@touch $(BUILD)/models.list.new && mv $(BUILD)/models.list.new $@
 
@@ -110,7 +112,7 @@ uninstall: uninstall-models
 # Files of other versions stay: running backends may know them. The index goes last.
 install-models: $(BUILD)/models.list
 	$(MKDIR_P) '$(model_dir)'
-	@for f in $(BUILD)/shipped/*.gguf; do [ ! -e $$f ] || $(INSTALL_DATA) $$f '$(model_dir)/' || exit 1; done
+	@for f in $(BUILD)/shipped/*; do [ ! -e $$f ] || $(INSTALL_DATA) $$f '$(model_dir)/' || exit 1; done
 	$(INSTALL_DATA) $(BUILD)/models.list '$(model_dir)/models.list.new'
 	mv '$(model_dir)/models.list.new' '$(model_dir)/models.list'
 uninstall-models:

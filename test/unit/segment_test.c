@@ -35,6 +35,7 @@ test_rules(void)
 	/* runs, numbers, punctuation, apostrophes, other scripts */
 	CUT("Hello, world don't x_y", "Hello|,|world|don't|x|_|y");
 	CUT("3.14 1,000 ab.cd 5. .5", "3.14|1|,|000|ab|.|cd|5|.|.|5");
+	CUT("50% 3.5％的 a% % 5%5 5%%", "50%|3.5％|的|a|%|%|5%|5|5%|%");
 	CUT("привет мир café", "привет|мир|café");
 	CUT("ひらカ", "ひ|ら|カ");
 	CUT("，。！", "，|。|！");

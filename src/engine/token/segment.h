@@ -13,8 +13,8 @@
  *   segmenter.fold.to      u32[]    as others (traditional as simplified, full width as half)
  *   no tensors
  * The resident table holds a sorted trie; one relocatable block, offsets only.
- * Runs of Latin letters and digits are one word each, a decimal point between digits included;
- * punctuation stands alone; other scripts are cut as token/words.h cuts them. Source of the
+ * Runs of Latin letters and digits are one word each, with a decimal point between digits and a
+ * percent sign after them; punctuation stands alone; other scripts are cut as token/words.h cuts them. Source of the
  * method: the directed acyclic word graph with maximum log probability, and a 4-tag HMM
  * (Viterbi), as is common for Chinese (e.g. jieba's documentation); the model's numbers come
  * from our own script (models/make_segment_zh.py). Sums are of integers, so the words are the

@@ -13,6 +13,7 @@ typedef enum WordClass
 	WC_DIGIT,					/* a decimal digit: also a letter of a word */
 	WC_APOSTROPHE,				/* part of a word between two letters */
 	WC_POINT,					/* between two digits part of a number, for the segmenter */
+	WC_PERCENT,					/* after a digit the end of a number, for the segmenter */
 	WC_HAN,
 	WC_KANA						/* stands alone */
 } WordClass;
@@ -61,8 +62,8 @@ nlp_word_is_letter(WordClass c)
 }
 
 /* *end: where the run of letters, marks and digits that begins at `at` ends: apostrophes between
- * letters belong to it, and with points those between digits too. Polls. */
-extern NlpStatus nlp_word_run(const char *text, uint32_t at, uint32_t len, bool points, const NlpEnv *env,
+ * letters belong to it, and with numbers points between digits and a percent sign after one. Polls. */
+extern NlpStatus nlp_word_run(const char *text, uint32_t at, uint32_t len, bool numbers, const NlpEnv *env,
 							  uint32_t *end, NlpError *err);
 
 #endif

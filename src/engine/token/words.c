@@ -26,7 +26,7 @@
 const uint8_t nlp_word_ascii[128] = {
 	O, O, O, O, O, O, O, O, O, S, S, S, S, S, O, O,
 	O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O,
-	S, O, O, O, O, O, O, WC_APOSTROPHE, O, O, O, O, O, O, WC_POINT, O,
+	S, O, O, O, O, WC_PERCENT, O, WC_APOSTROPHE, O, O, O, O, O, O, WC_POINT, O,
 	D, D, D, D, D, D, D, D, D, D, O, O, O, O, O, O,
 	O, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
 	W, W, W, W, W, W, W, W, W, W, W, O, O, O, O, O,
@@ -64,6 +64,8 @@ nlp_word_class_wide(uint32_t cp)
 		return WC_APOSTROPHE;
 	if (cp == 0xff0e)
 		return WC_POINT;
+	if (cp == 0xff05)
+		return WC_PERCENT;
 	if (cp >= 0x3041 && is_kana(cp))
 		return WC_KANA;
 	switch (utf8proc_category((utf8proc_int32_t) cp))
@@ -128,7 +130,7 @@ nlp_word_check(const char *text, size_t len, const NlpEnv *env, NlpError *err)
 /* Whether the character at `at` (an apostrophe or a point) is inside a run: what comes
  * after it goes on. before: the class of what came before it. */
 static bool
-goes_on(const char *text, uint32_t at, uint32_t len, WordClass before, WordClass middle, bool points)
+goes_on(const char *text, uint32_t at, uint32_t len, WordClass before, WordClass middle, bool numbers)
 {
 	unsigned	bytes;
 	WordClass	after;
@@ -138,11 +140,11 @@ goes_on(const char *text, uint32_t at, uint32_t len, WordClass before, WordClass
 	after = nlp_word_class(nlp_word_read(text + at, &bytes));
 	if (middle == WC_APOSTROPHE)
 		return nlp_word_is_letter(after);
-	return points && before == WC_DIGIT && after == WC_DIGIT;
+	return numbers && before == WC_DIGIT && after == WC_DIGIT;
 }
 
 NlpStatus
-nlp_word_run(const char *text, uint32_t at, uint32_t len, bool points, const NlpEnv *env,
+nlp_word_run(const char *text, uint32_t at, uint32_t len, bool numbers, const NlpEnv *env,
 			 uint32_t *end, NlpError *err)
 {
 	WordClass	before = WC_OTHER;
@@ -156,8 +158,12 @@ nlp_word_run(const char *text, uint32_t at, uint32_t len, bool points, const Nlp
 
 		if (!nlp_word_is_letter(class) &&
 			!((class == WC_APOSTROPHE || class == WC_POINT) &&
-			  goes_on(text, at + bytes, len, before, class, points)))
+			  goes_on(text, at + bytes, len, before, class, numbers)))
+		{
+			if (class == WC_PERCENT && numbers && before == WC_DIGIT)
+				at += bytes;
 			break;
+		}
 		before = class;
 		at += bytes;
 		if (at - polled >= POLL_BYTES)
