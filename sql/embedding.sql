@@ -169,4 +169,30 @@ SELECT opcname, amname, amvalidate(c.oid) FROM pg_opclass AS c JOIN pg_am AS a O
 SELECT proname FROM pg_proc WHERE 'embedding'::regtype = ANY (proargtypes) AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c')
 	AND proname ~ 'embedding|vector|distance|inner|quantize|normalize' AND probin LIKE '%pg_nlp%' AND prosrc LIKE 'pg_nlp_embedding_%'
 	AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's');
+---- bytes that are no embedding, as a damaged page might hold them: an error from every function
+CREATE CAST (bytea AS embedding) WITHOUT FUNCTION;
+DO $$
+DECLARE
+	bad bytea; f record; call text; n int := 0;
+BEGIN
+	FOREACH bad IN ARRAY array['\x', '\x01', '\x0100', '\x010000', '\x01000000', '\x00000000', '\xffff000000000000', '\x0200000000000000',
+			'\x0100000000', '\x817e0000' || decode(repeat('00', 64), 'hex'), '\x8100000000000000'::bytea || decode(repeat('00', 8000), 'hex')] LOOP
+		FOR f IN SELECT p.oid, p.proname, p.proargtypes FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass
+				JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'pg_nlp'
+				WHERE prosrc LIKE 'pg\_nlp\_embedding\_%' AND 'embedding'::regtype = ANY (proargtypes) AND prosrc <> 'pg_nlp_embedding_dims' LOOP
+			SELECT string_agg(CASE t WHEN 'embedding'::regtype THEN format('%L::bytea::embedding', bad)
+					WHEN 'float8[]'::regtype THEN '''{0}''' WHEN 'boolean'::regtype THEN 'true' ELSE '1' END, ', ' ORDER BY i)
+				INTO call FROM unnest(f.proargtypes) WITH ORDINALITY AS u (t, i);
+			BEGIN
+				EXECUTE format('SELECT %I(%s)', f.proname, call);
+				RAISE NOTICE '% takes %', f.proname, left(bad::text, 30);
+			EXCEPTION WHEN invalid_binary_representation THEN
+				n := n + 1;
+			END;
+		END LOOP;
+		PERFORM vector_dims(bad::embedding);
+	END LOOP;
+	RAISE NOTICE 'refused: %', n = 11 * (SELECT count(*) FROM pg_proc WHERE prosrc LIKE 'pg\_nlp\_embedding\_%' AND 'embedding'::regtype = ANY (proargtypes) AND prosrc <> 'pg_nlp_embedding_dims');
+END $$;
+DROP CAST (bytea AS embedding);
 DROP TABLE embedding_t, embedding_stored, embedding_many, embedding_parts;

@@ -352,8 +352,8 @@ Datum
 pg_nlp_embedding_dims(PG_FUNCTION_ARGS)
 {
 	struct varlena *head = PG_DETOAST_DATUM_SLICE(PG_GETARG_DATUM(0), 0, sizeof(int16));
-	int16		dim;
+	int16		dim = 0;
 
-	memcpy(&dim, VARDATA_ANY(head), sizeof dim);
+	memcpy(&dim, VARDATA_ANY(head), Min(VARSIZE_ANY_EXHDR(head), sizeof dim));
 	PG_RETURN_INT32(dim);
 }

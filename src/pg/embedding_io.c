@@ -305,6 +305,7 @@ pg_nlp_embedding_coerce(PG_FUNCTION_ARGS)
 {
 	Embedding  *e = PG_GETARG_EMBEDDING_P(0);
 
+	pg_nlp_check_embedding(e);
 	pg_nlp_embedding_check_typmod(PG_GETARG_INT32(1), e->dim);
 	PG_RETURN_EMBEDDING_P(e);
 }
