@@ -534,19 +534,40 @@ note_data(Word2vec *t)
 static NlpStatus
 write_trainer(void *ctx, const char *name, bool checkpoint, const NlpSink *sink, const NlpEnv *env, NlpError *err)
 {
-	return nlp_word2vec_write(ctx, name, checkpoint, sink, env, err);
+	return nlp_word2vec_write(((Word2vec *) ctx)->trainer, name, checkpoint, sink, env, err);
 }
 
 static void
 free_trainer(void *ctx)
 {
-	nlp_word2vec_free(ctx);
+	Word2vec   *t = ctx;
+
+	nlp_word2vec_free(t->trainer);
+	nlp_vocab_free(t->vocab);
+	t->trainer = NULL;
+	t->vocab = NULL;
 }
 
 static NlpStatus
 restore_trainer(void *ctx, const NlpSource *source, const NlpEnv *env, NlpError *err)
 {
-	return nlp_word2vec_restore(ctx, source, env, err);
+	return nlp_word2vec_restore(((Word2vec *) ctx)->trainer, source, env, err);
+}
+
+/* What writing a model or a checkpoint takes beside the trainer, amply: the words as a list and, a few
+ * times as they grow, in the file's header. Known before the work begins, not after. */
+static uint64
+write_bytes(const NlpVocab *vocab)
+{
+	uint64		bytes = 1024 * 1024;
+	size_t		len;
+
+	for (uint32 i = 0; i < nlp_vocab_size(vocab); i++)
+	{
+		(void) nlp_vocab_word(vocab, i, &len);
+		bytes += sizeof(NlpStr) + 4 * (len + 2 * sizeof(uint64));
+	}
+	return bytes;
 }
 
 static void
@@ -554,10 +575,10 @@ make_trainer(Word2vec *t)
 {
 	PgNlpTrainJob *job = t->job;
 
-	pg_nlp_train_reserve(job, nlp_word2vec_bytes(&t->options.w, t->vocab, nlp_pool_size(job->env.pool)),
-						 "training word vectors");
+	pg_nlp_train_reserve(job, nlp_word2vec_bytes(&t->options.w, t->vocab, nlp_pool_size(job->env.pool)) +
+						 write_bytes(t->vocab), "training word vectors");
 	check(t, nlp_word2vec_new(&t->options.w, t->vocab, &job->env, &t->trainer, &job->err));
-	job->trainer = t->trainer;
+	job->trainer = t;
 	job->write = write_trainer;
 	job->free = free_trainer;
 	if (t->base)
@@ -594,7 +615,7 @@ run(Word2vec *t)
 
 	pg_nlp_train_start(t->job, t->from ? &t->from->step : &start);
 	check(t, nlp_word2vec_run(t->trainer, &t->job->spool.source, &t->job->env, on_progress, t, &t->job->err));
-	pg_nlp_spool_close(&t->job->spool);
+	pg_nlp_spool_free(&t->job->spool);
 }
 
 /* The "training" of the model's card. */

@@ -114,6 +114,7 @@ extern void pg_nlp_spool_init(PgNlpSpool *s, const NlpAlloc *alloc, uint64 memor
 extern NlpStatus pg_nlp_spool_next_block(PgNlpSpool *s, NlpError *err);
 extern NlpStatus pg_nlp_spool_finish(PgNlpSpool *s, NlpError *err);
 extern void pg_nlp_spool_close(PgNlpSpool *s);	/* the file; never raises; may be repeated */
+extern void pg_nlp_spool_free(PgNlpSpool *s);	/* the memory too */
 
 /* Server errors (a full disk) are kept for pg_nlp_raise, so that an engine may be below. */
 static inline NlpStatus

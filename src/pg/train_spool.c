@@ -164,3 +164,13 @@ pg_nlp_spool_close(PgNlpSpool *s)
 		FileClose(s->file);
 	s->file = -1;
 }
+
+void
+pg_nlp_spool_free(PgNlpSpool *s)
+{
+	pg_nlp_spool_close(s);
+	for (Size i = 0; i < s->n_blocks; i++)
+		nlp_free(s->alloc, s->blocks[i]);
+	nlp_free(s->alloc, s->blocks);
+	pg_nlp_spool_init(s, s->alloc, s->memory_bytes);
+}
