@@ -332,7 +332,9 @@ hidden_shared(NlpTrainThread *th, int m, const uint32_t *slot, bool want_loss, f
 	}
 	for (int i = 0; want_loss && i < m; i++)
 		note_loss(th, log_loss(th->raw[i], true), 1);
-	kernel->hidden(th->hidden, th->y, n, th->g, t->stride, out, NULL, 0);
+	look_ahead(th, th->centre + NLP_TRAIN_AHEAD);
+	kernel->hidden(th->hidden, th->y, n, th->g, t->stride, out, th->fetch, th->n_fetch);
+	th->n_fetch = 0;
 }
 
 static void
