@@ -4,7 +4,8 @@
 -- operators and casts begin with embedding_. The bridge extension pg_nlp_vector makes
 -- values of the two types one another's without copying.
 --
--- Storage is MAIN: see src/pg/embedding_io.c for what was measured.
+-- Storage is MAIN: values stay in their rows while those fit a page, so that 384, 768 and
+-- 1,536 dimensions are read without TOAST (measured in src/pg/embedding_io.c).
 
 CREATE TYPE embedding;
 
