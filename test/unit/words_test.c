@@ -5,9 +5,11 @@
  * usage: words_test [GOLDEN DIRECTORY]    golden files: test/golden/make_words.py */
 #include "words_model.h"
 
+#include <float.h>
+
 #include "core/cpu.h"
 #include "core/pool.h"
-#include "kernel/rowwise.h"
+#include "segment_file.h"
 #include "wordvec/train_private.h"
 #include "wordvec/words_private.h"
 
@@ -849,6 +851,75 @@ test_types(void)
 	}
 }
 
+/* Rows of the largest numbers: probabilities stay numbers, and the plain one is found. */
+static void
+test_extremes(void)
+{
+	enum
+	{
+		N = 4, DIM = 4
+	};
+	float		x[N * DIM],
+				y[N * DIM];
+	NlpStr		words[N];
+	char		texts[N][12];
+	WordsFile	f;
+	WordsModel	m;
+	uint32_t	ids[3] = {0, 1, 2},
+				n;
+	NlpNeighbour out[N];
+	NlpError	err;
+
+	words_names(words, texts, N);
+	for (int i = 0; i < N * DIM; i++)
+	{
+		x[i] = i / DIM < 3 ? FLT_MAX / 4 : 1;
+		y[i] = i / DIM == 1 ? FLT_MAX / 2 : i % 2 ? FLT_MAX / 2 : -FLT_MAX / 2;
+	}
+	words_file_begin(&f);
+	nlp_gguf_put_u32(f.w, "word2vec.embedding_length", DIM, &err);
+	nlp_gguf_put_array(f.w, "word2vec.words", NLP_GGUF_STRING, N, words, &err);
+	nlp_gguf_put_str(f.w, "word2vec.loss", "softmax", 7, &err);
+	nlp_gguf_put_bool(f.w, "word2vec.cbow_mean", false, &err);
+	words_file_tensor(&f, "token_embd.weight", NLP_F32, DIM, N, x);
+	words_file_tensor(&f, "output.weight", NLP_F32, DIM, N, y);
+	words_file_end(&f);
+	CHECK_OK(words_file_build(&f, &words_env, &m, &err), err);
+	CHECK_OK(nlp_words_predict(m.w, ids, 3, N, &words_env, out, &n, &err), err);
+	CHECK(n == N && out[0].word == 1 && out[0].score == 1 && out[1].word == 0 && out[1].score == 0);
+	CHECK_OK(nlp_words_nearest(m.w, x, N, NULL, &words_env, out, &n, &err), err);
+	CHECKF(n == N && fabs(out[0].score - 1) < 1e-6 && fabs(out[3].score - 1) < 1e-6, "%g", out[0].score);
+	words_model_free(&m);
+	nlp_buf_free(&f.bytes);
+}
+
+/* A segmenter's file gives an image that holds its table, and nothing else. */
+static void
+test_segmenter_image(void)
+{
+	SegmentTable t = {0};
+	SegmentFile bad = small_file;
+	NlpMemorySource src;
+	WordsModel	m;
+	NlpError	err;
+	const NlpImage *im;
+
+	seg_bytes(&small_file, &t);
+	nlp_memory_source_init(&src, t.file, t.file_bytes);
+	CHECK_OK(words_model_build(&src.source, &words_env, &m, &err), err);
+	im = m.block;
+	CHECK(im && im->arch == NLP_IMAGE_SEGMENTER && im->tasks == NLP_TASK_SEGMENTATION && nlp_image_words(im) == NULL &&
+		  !nlp_image_is_network(im) && !nlp_image_has_tokenizer(im) && im->tokenizer_bytes == 0);
+	CHECK(im && nlp_segmenter_words(nlp_image_segmenter(im)) == small_file.n_frequencies);
+	words_model_free(&m);
+	seg_free(&t);
+	bad.n_frequencies--;
+	seg_bytes(&bad, &t);
+	nlp_memory_source_init(&src, t.file, t.file_bytes);
+	CHECK(words_model_build(&src.source, &words_env, &m, &err) == NLP_ECORRUPT);
+	seg_free(&t);
+}
+
 /* The same bytes whatever lay in the block before: nothing is left unwritten. */
 static void
 test_whole(void)
@@ -938,6 +1009,8 @@ main(int argc, char **argv)
 	test_subwords();
 	test_bad_files();
 	test_types();
+	test_extremes();
+	test_segmenter_image();
 	test_memory();
 	words_model_free(&gold);
 	return check_done();

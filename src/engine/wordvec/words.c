@@ -65,16 +65,14 @@ vector_of_ngrams(const NlpWords *w, const char *word, size_t len, float *out)
 
 	if (n == 0 || n > MAX_NGRAMS)
 		return false;
-	memset(out, 0, w->dim * sizeof(float));
-	for (size_t i = 0; i < n; i++)
-	{
-		const float *row = rows + (size_t) buckets[i] * w->stride;
-
-		for (uint32_t d = 0; d < w->dim; d++)
-			out[d] += row[d];
-	}
 	for (uint32_t d = 0; d < w->dim; d++)
-		out[d] *= 1.0f / (float) n;
+	{
+		double		sum = 0;
+
+		for (size_t i = 0; i < n; i++)
+			sum += rows[(size_t) buckets[i] * w->stride + d];
+		out[d] = (float) (sum / (double) n);
+	}
 	return true;
 }
 

@@ -4,6 +4,7 @@
  * word's probability is the product, along its path, of sigmoid(node . hidden) where the
  * code is 0 and one minus that where it is 1 (word2vec.c's label is 1 - code); one walk from the
  * root gives all. Source: Mikolov et al. 2013; gensim's predict_output_word for the first. */
+#include <float.h>
 #include <math.h>
 
 #include "core/pool.h"
@@ -24,6 +25,17 @@ typedef struct Product
 	float	   *out;
 } Product;
 
+/* A product too large for f32, or one of infinite parts: again in double, and cut. */
+static float
+large_product(const float *a, const float *b, uint32_t n)
+{
+	double		sum = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		sum += (double) a[i] * b[i];
+	return (float) fmax(-FLT_MAX, fmin(FLT_MAX, sum));
+}
+
 static void
 product_part(void *ctx, int rank, int size)
 {
@@ -32,7 +44,13 @@ product_part(void *ctx, int rank, int size)
 	size_t		end = p->from + n * ((size_t) rank + 1) / (size_t) size;
 
 	for (size_t i = p->from + n * (size_t) rank / (size_t) size; i < end; i++)
-		p->out[i] = nlp_dot_f32(p->rows + i * p->stride, p->hidden, p->dim);
+	{
+		const float *row = p->rows + i * p->stride;
+
+		p->out[i] = nlp_dot_f32(row, p->hidden, p->dim);
+		if (!isfinite(p->out[i]))
+			p->out[i] = large_product(row, p->hidden, p->dim);
+	}
 }
 
 /* out [n] = output rows . hidden. */
@@ -159,18 +177,18 @@ nlp_words_predict(const NlpWords *w, const uint32_t *context, size_t n, uint32_t
 		return no_output(err);
 	if (n == 0 || k == 0)
 		return NLP_OK;
-	hidden = nlp_alloc_zero(env->alloc, w->stride * sizeof(float));
+	hidden = nlp_alloc(env->alloc, w->dim * sizeof(float));
 	if (!hidden)
-		return nlp_no_memory(err, w->stride * sizeof(float), "context of words");
-	for (size_t i = 0; i < n; i++)
+		return nlp_no_memory(err, w->dim * sizeof(float), "context of words");
+	for (uint32_t d = 0; d < w->dim; d++)
 	{
-		const float *row = nlp_words_row(w, context[i]);
+		double		sum = 0;
 
-		for (uint32_t d = 0; d < w->dim; d++)
-			hidden[d] += row[d];
+		for (size_t i = 0; i < n; i++)
+			sum += nlp_words_row(w, context[i])[d];
+		sum = w->cbow_mean ? sum / (double) n : sum;
+		hidden[d] = (float) fmax(-FLT_MAX, fmin(FLT_MAX, sum));
 	}
-	for (uint32_t d = 0; w->cbow_mean && d < w->dim; d++)
-		hidden[d] /= (float) n;
 	st = most_probable(w, hidden, k, env, out, n_out, err);
 	nlp_free(env->alloc, hidden);
 	return st;
