@@ -788,6 +788,39 @@ test_tree(void)
 	free_text(&t);
 }
 
+/* Words without counts, as in a stranger's file: a balanced tree, not a chain. */
+static void
+test_tree_no_counts(void)
+{
+	enum {N = 1000};
+	size_t		text = N * 8;
+	size_t		bytes = sizeof(NlpWords) + (N + 1) * sizeof(uint64_t) + text;
+	NlpWords   *old = calloc(1, bytes);
+	uint64_t   *starts = (uint64_t *) (old + 1);
+	char	   *work = malloc(nlp_tree_work_bytes(N));
+	NlpVocab   *v;
+	NlpError	err;
+	uint64_t	total;
+	uint32_t	longest;
+
+	old->n = N;
+	old->starts_offset = sizeof(NlpWords);
+	old->text_offset = bytes - text;
+	for (uint32_t i = 0; i < N; i++)
+	{
+		snprintf((char *) old + old->text_offset + 8 * i, 8, "w%05u", i);
+		starts[i + 1] = starts[i] + 8;
+	}
+	CHECK_OK(nlp_vocab_new(&nlp_libc_alloc, &v, &err), err);
+	CHECK_OK(nlp_vocab_seed(v, old, &err), err);
+	CHECK_OK(nlp_vocab_finish(v, 1, 0, &plain_env, &err), err);
+	CHECK_OK(nlp_tree_measure(v, work, &total, &longest, &err), err);
+	CHECKF(longest == 10 && total < 10 * N, "%u, %llu", longest, (unsigned long long) total);
+	nlp_vocab_free(v);
+	free(work);
+	free(old);
+}
+
 /* ---- n-grams ------------------------------------------------------------------------------ */
 
 /* From fasttext 0.9.2's python module: model.get_subwords(word), less the number of words. */
@@ -1631,6 +1664,7 @@ main(void)
 	test_sigmoid();
 	test_alias();
 	test_tree();
+	test_tree_no_counts();
 	test_subwords();
 	test_options();
 	test_tiny();

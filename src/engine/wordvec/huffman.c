@@ -1,10 +1,11 @@
 /* huffman.c --- the binary tree of hierarchical softmax.
  *
- * word2vec.c's construction: leaves in order of rank (counts fall), two sorted queues, the
- * two smallest join; ties take the leaf... as there: a leaf is taken when its count is
- * strictly less than the inner node's. Inner nodes are numbered as they are made, so the root is n - 2;
- * the second of a pair gets code 1. Where words were given an order of their own (an updated
- * model's), leaves are sorted by count first, the higher rank being the smaller of equals. */
+ * word2vec.c's construction: leaves in order of rank (counts fall), two sorted queues, the two
+ * smallest join; a leaf is taken when its count is strictly less than the inner node's. Inner
+ * nodes are numbered as they are made, so the root is n - 2; the second of a pair gets code 1.
+ * Where words were given an order of their own (an updated model's), leaves are sorted by count
+ * first, the higher rank being the smaller of equals. A count of 0 (not known) is taken for 1: sums of at
+ * least 1 that stay below 2^64 keep every path under 93 nodes, whatever the file says. */
 #include <string.h>
 
 #include "wordvec/train_private.h"
@@ -93,7 +94,11 @@ nlp_tree_measure(const NlpVocab *vocab, void *work, uint64_t *total, uint32_t *l
 
 	sort_leaves(vocab, &w, n);
 	for (uint32_t i = 0; i < n; i++)
-		w.count[i] = nlp_vocab_word_count(vocab, w.leaf[i]);
+	{
+		uint64_t	count = nlp_vocab_word_count(vocab, w.leaf[i]);
+
+		w.count[i] = count > 0 ? count : 1;
+	}
 	for (uint32_t made = n; made + 1 < 2 * n; made++)
 	{
 		uint32_t	a = take(&w, n, &leaf, &inner, made);

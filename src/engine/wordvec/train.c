@@ -224,7 +224,7 @@ path_bound(const NlpVocab *vocab)
 	{
 		uint64_t	count = nlp_vocab_word_count(vocab, i);
 
-		nodes += count > 0 ? 1.4405 * log2(total / (double) count) + 2 : 2 * log2(n + 2.0) + 64;
+		nodes += 1.4405 * log2((total + n) / (double) (count > 0 ? count : 1)) + 2;
 	}
 	return (uint64_t) nodes + 1;
 }
