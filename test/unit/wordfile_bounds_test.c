@@ -481,6 +481,11 @@ test_ngram_batches(void)
 	float		rows[WORDS + BUCKETS][DIM];
 	char		words[WORDS][LENGTH];
 	Loaded		l;
+	NlpMemorySource src;
+	Meter		meter = {{meter_alloc, meter_free, &meter}, 0, 0};
+	NlpEnv		env = {.alloc = &meter.alloc};
+	NlpError	err = {0};
+	NlpStatus	st;
 
 	nlp_buf_init(&b, &nlp_libc_alloc);
 	put_u32(&b, 793712314);
@@ -511,7 +516,12 @@ test_ngram_batches(void)
 	put_u64(&b, WORDS);
 	put_u64(&b, DIM);
 	nlp_buf_append(&b, rows, WORDS * DIM * sizeof(float));
-	if (load_bytes(b.data, b.len, NULL, &l))
+	nlp_memory_source_init(&src, b.data, b.len);
+	st = import_source(&src.source, NULL, &env, &l, &err);
+	CHECK_OK(st, err);
+	/* 1.5 million n-grams, of which 1 million may be held at once, 4 bytes each */
+	CHECKF(meter.most < ((size_t) 11 << 19) && meter.held == 0, "%zu bytes held", meter.most);
+	if (st == NLP_OK && build_table(&l, &err) == NLP_OK)
 	{
 		for (int i = 0; i < WORDS; i++)
 		{
