@@ -31,7 +31,7 @@
 #define ALIGNED_BYTES 64
 
 #if defined(__GNUC__)
-#define ask_for(p) __builtin_prefetch(p)
+#define ask_for(p) __builtin_prefetch(p, 0, 2)	/* into the second cache: the first takes few at a time */
 #else
 #define ask_for(p) ((void) (p))
 #endif
@@ -246,11 +246,12 @@ read_block(Relation index, FlatScan *s, BlockNumber block)
  * Finding a buffer by its block, and waiting for the first bytes of a page, would take longer than
  * the arithmetic. So a backend remembers in which buffers it found the blocks (rd_amcache, copied for
  * the time of a pass): the server checks the guess while pinning, which is cheap, and the bytes of
- * the next page are asked for while this one is worked on. Such pins do not count as use of the
+ * a page to come are asked for while this one is worked on. Such pins do not count as use of the
  * buffer, so each pass takes the usual way for one block in USUAL_WAY. */
 
 #define USUAL_WAY 16
 #define DESCRIPTORS_AHEAD 6
+#define PAGES_AHEAD 2
 #define LINE 64
 
 typedef struct FlatPlaces
@@ -310,7 +311,7 @@ at_place(Relation index, BlockNumber block, Buffer buffer)
 #endif
 }
 
-/* As read_block; *next is where the next block was, or NULL. */
+/* As read_block; *next is where the block PAGES_AHEAD was, or NULL. */
 static Buffer
 read_placed(Relation index, FlatScan *s, FlatPlaces *places, BlockNumber block, const char **next)
 {
@@ -319,8 +320,8 @@ read_placed(Relation index, FlatScan *s, FlatPlaces *places, BlockNumber block, 
 	*next = NULL;
 	if (block + DESCRIPTORS_AHEAD < places->n_blocks && places->buffers[block + DESCRIPTORS_AHEAD] > 0)
 		ask_for(GetBufferDescriptor(places->buffers[block + DESCRIPTORS_AHEAD] - 1));
-	if (block + 1 < places->n_blocks && places->buffers[block + 1] > 0)
-		*next = BufferGetPage(places->buffers[block + 1]);
+	if (block + PAGES_AHEAD < places->n_blocks && places->buffers[block + PAGES_AHEAD] > 0)
+		*next = BufferGetPage(places->buffers[block + PAGES_AHEAD]);
 	if (buffer <= 0 || (block + places->turn) % USUAL_WAY == 0 || !at_place(index, block, buffer))
 	{
 		buffer = ReadBufferExtended(index, MAIN_FORKNUM, block, RBM_NORMAL, NULL);
@@ -341,13 +342,13 @@ keys_of_page(Relation index, FlatScan *s, FlatPlaces *places, BlockNumber block,
 	Page		page = BufferGetPage(buffer);
 	float		sums[(BLCKSZ / FLAT_GROUP_BYTES + 1) * NLP_SCAN_ROWS];
 	int			n_tiles = s->l.rows / NLP_SCAN_ROWS;
-	int			share = (BLCKSZ / n_tiles + LINE - 1) / LINE * LINE;
+	int			share = (s->l.end / n_tiles + LINE) / LINE * LINE;
 
 	if (flat_is_head(page, &s->l))
 	{
 		for (int i = 0; i < n_tiles; i++)
 		{
-			for (int at = i * share; next && at < Min((i + 1) * share, BLCKSZ); at += LINE)
+			for (int at = i * share; next && at < (i + 1) * share; at += LINE)
 				ask_for(next + at);
 			nlp_scan_tiles(&s->query.q, FLAT_TILES(page) + i * s->l.groups * FLAT_GROUP_BYTES, 1,
 						   sums + i * NLP_SCAN_ROWS);
