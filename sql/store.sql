@@ -384,6 +384,23 @@ RESET pg_nlp.generation_model;
 SELECT nlp.drop_model('tiny_zh');
 RESET ROLE;
 
+---- a new version has the owner and the grants of the old one, whoever replaced it
+SET ROLE regress_nlp_maker;
+SELECT nlp.load_model('kept', :'tiny');
+DO $$ BEGIN EXECUTE format('GRANT SELECT ON %s TO regress_nlp_user', (SELECT data FROM nlp.models WHERE name = 'kept')); END $$;
+RESET ROLE;
+SELECT nlp.load_model('kept', :'tiny2', '{"replace": true}');
+SELECT owner, has_table_privilege('regress_nlp_user', data::oid, 'SELECT') AS granted,
+	has_table_privilege('regress_nlp_stranger', data::oid, 'SELECT') AS to_all,
+	(SELECT array_agg(refobjid::regrole ORDER BY 1) FROM pg_shdepend WHERE objid = data AND refclassid = 'pg_authid'::regclass) AS depends
+	FROM nlp.models WHERE name = 'kept';
+SET ROLE regress_nlp_user;
+SELECT token_count('the dog sleeps', 'kept');
+SET ROLE regress_nlp_maker;
+SELECT nlp.load_model('kept', :'tiny', '{"replace": true}');
+SELECT nlp.drop_model('kept');
+RESET ROLE;
+
 ---- DROP OWNED takes the models with it
 DROP VIEW own;
 DROP TABLE file;

@@ -53,6 +53,8 @@ StaticAssertDecl(NLP_WORDS_NEGATIVE == 1 && NLP_WORDS_HIERARCHICAL == 2 && NLP_W
 #define SUBWORD_MIN 3
 #define SUBWORD_MAX 6
 #define SUBWORD_BUCKETS 2000000
+#define ENOUGH_WORDS UINT64CONST(10000000)
+#define MOST_EPOCHS 30
 
 static bool
 subword_number(const JsonbValue *v, uint32 low, uint32 high, uint32 *out)
@@ -495,6 +497,18 @@ read_rows(Word2vec *t)
 				 errhint("Give a smaller \"min_count\", or more rows.")));
 }
 
+/* A small corpus is passed more often, unless the user says how often: until some ten million words have been
+ * seen. A full softmax costs too much for that. */
+static void
+choose_epochs(Word2vec *t)
+{
+	NlpWord2vecOptions *w = &t->options.w;
+
+	if (t->from || t->base || w->loss == NLP_WORDS_SOFTMAX || pg_nlp_train_given(&table, t->given, "epochs"))
+		return;
+	w->epochs = Max(w->epochs, (uint32) Min(MOST_EPOCHS, (ENOUGH_WORDS + t->tokens - 1) / t->tokens));
+}
+
 /* ---- running ---- */
 
 static char *
@@ -683,6 +697,7 @@ pg_nlp_train_word2vec(PG_FUNCTION_ARGS)
 		update_options(t);
 	settle(&t->options, t->from ? 0 : t->given);
 	read_rows(t);
+	choose_epochs(t);
 	note_data(t);
 	make_trainer(t);
 	run(t);

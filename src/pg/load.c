@@ -104,7 +104,7 @@ one_option(const char *key, JsonbValue *v, PgNlpLoadOptions *out)
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown option for loading a model"),
+				 errmsg("loading a model has no option \"%s\"", key),
 				 errhint("Known options are \"replace\", \"source\", \"card\", \"quantize\", \"limit\" and \"skip_bad_words\".")));
 }
 

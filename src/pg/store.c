@@ -26,6 +26,7 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "commands/typecmds.h"
 #include "common/hashfn.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
@@ -657,6 +658,47 @@ pg_nlp_store_lock_name(const char *name, bool replace, PgNlpModelRow *old)
 	return true;
 }
 
+/* A new version belongs to whom the old one belonged, and who could use that may use this. */
+static void
+inherit_rights(Oid from, Oid to)
+{
+	Relation	catalog = table_open(RelationRelationId, RowExclusiveLock);
+	HeapTuple	old = SearchSysCache1(RELOID, ObjectIdGetDatum(from));
+	HeapTuple	tuple = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(to));
+	Datum		values[Natts_pg_class] = {0};
+	bool		nulls[Natts_pg_class] = {0};
+	bool		replaces[Natts_pg_class] = {0};
+	bool		no_acl;
+	Oid			owner,
+				made_by;
+
+	if (!HeapTupleIsValid(old) || !HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", HeapTupleIsValid(old) ? to : from);
+	owner = ((Form_pg_class) GETSTRUCT(old))->relowner;
+	made_by = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	values[Anum_pg_class_relowner - 1] = ObjectIdGetDatum(owner);
+	values[Anum_pg_class_relacl - 1] = SysCacheGetAttr(RELOID, old, Anum_pg_class_relacl, &no_acl);
+	nulls[Anum_pg_class_relacl - 1] = no_acl;
+	replaces[Anum_pg_class_relowner - 1] = replaces[Anum_pg_class_relacl - 1] = true;
+	tuple = heap_modify_tuple(tuple, RelationGetDescr(catalog), values, nulls, replaces);
+	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
+	if (owner != made_by)
+	{
+		changeDependencyOnOwner(RelationRelationId, to, owner);
+		AlterTypeOwnerInternal(get_rel_type_id(to), owner);
+	}
+	if (!no_acl)
+	{
+		Oid		   *members;
+		int			n = aclmembers(DatumGetAclP(values[Anum_pg_class_relacl - 1]), &members);
+
+		updateAclDependencies(RelationRelationId, to, 0, owner, 0, NULL, n, members);
+	}
+	ReleaseSysCache(old);
+	table_close(catalog, NoLock);
+	CommandCounterIncrement();
+}
+
 void
 pg_nlp_store_put(const PgNlpNewModel *model, bool replace)
 {
@@ -694,7 +736,10 @@ pg_nlp_store_put(const PgNlpNewModel *model, bool replace)
 	table_close(rel, NoLock);
 	CommandCounterIncrement();
 	if (had)
+	{
+		inherit_rights(old.relation, model->relation);
 		pg_nlp_drop_relation(old.relation);
+	}
 	pg_nlp_want_purge();
 }
 
@@ -796,6 +841,31 @@ repaired(ReturnSetInfo *rsinfo, const char *name, const char *action)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* The relations of checkpoints, the same. */
+static void
+repair_checkpoints(ReturnSetInfo *rsinfo)
+{
+	Relation	rel = table_open(pg_nlp_catalog("checkpoint"), AccessShareLock);
+	AttrNumber	name = get_attnum(RelationGetRelid(rel), "name");
+	AttrNumber	data = get_attnum(RelationGetRelid(rel), "data");
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		null;
+		Oid			relation = DatumGetObjectId(heap_getattr(tuple, data, RelationGetDescr(rel), &null));
+
+		if (relation_exists(relation) && pg_nlp_relation_owner(relation, GetUserId()) && !depend_on_extension(relation))
+			repaired(rsinfo, TextDatumGetCString(heap_getattr(tuple, name, RelationGetDescr(rel), &null)),
+					 "its checkpoint bound to the extension");
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(rel, NoLock);
+}
+
 /* Bind each model's relation to the extension again (a dump does not carry that),
  * and, for a superuser, remove rows whose relation was dropped behind our back.
  * Only models of roles that the caller is a member of are touched. */
@@ -832,6 +902,7 @@ pg_nlp_repair(PG_FUNCTION_ARGS)
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	table_close(rel, NoLock);
+	repair_checkpoints(rsinfo);
 	pg_nlp_evict_orphans();
 	pg_nlp_want_purge();
 	return (Datum) 0;

@@ -65,14 +65,14 @@ CREATE FUNCTION nlp.words(model text DEFAULT NULL, OUT word text, OUT count bigi
 COMMENT ON FUNCTION nlp.words(text) IS
 	'the words of a model in its order, usually the most frequent first; count is NULL when the model does not know it';
 
-CREATE FUNCTION nlp.evaluate_word_vectors(model text, task text, data text, top int DEFAULT NULL, fold_case boolean DEFAULT false,
+CREATE FUNCTION nlp.evaluate_word_vectors(model text, task text, data text, top int DEFAULT NULL, fold_case boolean DEFAULT true,
 	OUT section text, OUT kind text, OUT correct int, OUT total int, OUT skipped int, OUT accuracy double precision,
 	OUT spearman double precision, OUT pearson double precision) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'pg_nlp_evaluate_word_vectors' LANGUAGE C STABLE PARALLEL SAFE COST 1000000000 ROWS 15;
 COMMENT ON FUNCTION nlp.evaluate_word_vectors(text, text, text, int, boolean) IS
 	'how good word vectors are. task "analogies": data is ": section" lines and lines of four words; a row for each section, then the sums (section NULL) over semantic ones, syntactic ones and all, among the first top (30000; 0: all) words. task "similarity": data is lines of word, word, score; one row with the correlations. skipped counts lines with unknown words';
 
-CREATE FUNCTION nlp.evaluate_word_vectors(model text, task text, data text[], top int DEFAULT NULL, fold_case boolean DEFAULT false,
+CREATE FUNCTION nlp.evaluate_word_vectors(model text, task text, data text[], top int DEFAULT NULL, fold_case boolean DEFAULT true,
 	OUT section text, OUT kind text, OUT correct int, OUT total int, OUT skipped int, OUT accuracy double precision,
 	OUT spearman double precision, OUT pearson double precision) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'pg_nlp_evaluate_word_vectors_array' LANGUAGE C STABLE PARALLEL SAFE COST 1000000000 ROWS 15;

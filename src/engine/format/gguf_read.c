@@ -219,7 +219,9 @@ check_magic(Reader *r, const char *magic)
 			return NLP_ECORRUPT;
 		}
 	}
-	return nlp_fail_at(r->err, NLP_ECORRUPT, "magic", 0, "file is not in GGUF format");
+	nlp_fail_at(r->err, NLP_ECORRUPT, "magic", 0, "file is not in GGUF format");
+	nlp_hint(r->err, "Models are GGUF files; word vectors may also be files of word2vec, GloVe or fastText.");
+	return NLP_ECORRUPT;
 }
 
 static NlpStatus

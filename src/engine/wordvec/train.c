@@ -49,7 +49,7 @@ nlp_word2vec_defaults(NlpWordObjective objective, NlpWord2vecOptions *o)
 		.epochs = 5,
 		.min_count = 5,
 		.buckets = 2000000,
-		.sample = 1e-4,
+		.sample = 1e-3,
 		.alpha = cbow ? 0.05f : 0.025f,
 		.min_alpha = cbow ? 0.05f * 1e-4f : 0.025f * 1e-4f,
 		.seed = 1,

@@ -36,7 +36,7 @@ typedef struct NlpWord2vecOptions
 	uint32_t	subword_min,	/* 0: no n-grams; fastText's are 3 and 6 */
 				subword_max,
 				buckets;		/* 2,000,000 */
-	double		sample;			/* 1e-4; 0: off */
+	double		sample;			/* 1e-3; 0: off */
 	float		alpha;			/* 0.025; 0.05 for cbow; falls linearly to min_alpha */
 	float		min_alpha;		/* 1e-4 of alpha, as word2vec.c */
 	uint64_t	seed;

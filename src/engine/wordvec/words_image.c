@@ -19,6 +19,7 @@
 #define MAX_WORDS (UINT32_C(1) << 30)
 #define MAX_DIM 16000			/* what an embedding may have */
 #define MAX_SUBWORD 64
+#define MAX_COUNTS (UINT64_C(1) << 62)	/* so that counts are a bigint in SQL, and more can be added */
 #define READ_BYTES ((size_t) 1 << 20)
 #define TINY_NORM 1e-30f		/* below it a row's exact product has too few bits to be bounded */
 
@@ -245,9 +246,9 @@ read_counts(NlpWordsPlan *p, NlpError *err)
 	p->counts = kv->data;
 	for (uint32_t i = 0; i < p->header.n; i++)
 	{
-		if (!nlp_add_size(total, p->counts[i], &total))
+		if (!nlp_add_size(total, p->counts[i], &total) || total > MAX_COUNTS)
 			return nlp_fail_at(err, NLP_ECORRUPT, "word2vec.counts", kv->offset,
-							   "the sum of the words' counts is larger than 64 bits");
+							   "the sum of the words' counts is larger than 2^62");
 	}
 	if (total == 0)
 		return nlp_fail_at(err, NLP_ECORRUPT, "word2vec.counts", kv->offset, "all counts of words are zero");
