@@ -32,10 +32,14 @@ SELECT word, round(similarity::numeric, 2) AS similarity FROM similar_words('phy
 
 \echo
 \echo '-- Paris is to France as what is to each of these?'
-SELECT country, string_agg(format('%s (%s)', word, round(similarity::numeric, 2)), ', ') AS answers
-	FROM unnest('{italy,germany,england,japan,russia,egypt}'::text[]) country,
+SELECT country, string_agg(format('%s (%s)', word, round(similarity::numeric, 2)), ', ' ORDER BY similarity DESC) AS answers
+	FROM unnest('{germany,england,spain,portugal,sweden,russia,japan}'::text[]) country,
 	     LATERAL analogy('france', 'paris', country, 3, 'wiki')
 	GROUP BY country ORDER BY country;
+
+\echo
+\echo '-- Man is to king as woman is to what?'
+SELECT word, round(similarity::numeric, 2) AS similarity FROM analogy('man', 'king', 'woman', 3, 'wiki');
 
 \echo
 \echo '-- Which word does not belong'
