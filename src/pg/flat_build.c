@@ -328,12 +328,14 @@ workers_wanted(Relation heap, Relation index, struct IndexInfo *info)
 static void
 write_meta(Relation index, ForkNumber fork)
 {
+	FlatMetric	metric = flat_metric(index);
+	int			dim = flat_column_dim(index);
 	Buffer		buffer = ReadBufferExtended(index, fork, P_NEW, RBM_NORMAL, NULL);
 
 	Assert(BufferGetBlockNumber(buffer) == FLAT_METAPAGE);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	START_CRIT_SECTION();
-	flat_init_meta(BufferGetPage(buffer), flat_metric(index), flat_column_dim(index));
+	flat_init_meta(BufferGetPage(buffer), metric, dim);
 	MarkBufferDirty(buffer);
 	if (fork == INIT_FORKNUM || RelationNeedsWAL(index))
 		log_newpage_buffer(buffer, true);
