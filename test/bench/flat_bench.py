@@ -157,7 +157,7 @@ def run(out):
     truth = exact(data['x'], data['q'])
     r = recall(s, 'flat', truth)
     print(f'nlp_flat: recall@10 {r:.4f}, {cpu_of_search(s, "flat"):.2f} ms CPU a query; {load()}', flush=True)
-    efs = [int(v) for v in os.environ.get('EFS', '40,200,600,800').split(',')]
+    efs = [int(v) for v in os.environ.get('EFS', '40,200,600,1000').split(',')]
     for ef in efs:
         s.ask(f'SET hnsw.ef_search = {ef}')
         print(f'hnsw ef_search {ef}: recall@10 {recall(s, "hnsw", truth):.4f}, {cpu_of_search(s, "hnsw"):.2f} ms CPU a query; {load()}', flush=True)

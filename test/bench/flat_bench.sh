@@ -4,7 +4,7 @@
 # VECTORS.npy: word vectors, f32 [words, 100], most frequent first; without it they are trained here by
 # gensim from TEXT (one line of words; default: the text8-style file of DATA_DIR), one epoch of CBOW.
 # The rows are those and copies with noise up to 341,479. PGVECTOR: pgvector's source (default: what
-# tools/pgvector.sh fetches and builds). PYTHON needs numpy, and gensim to train. ROUNDS, SECONDS_EACH, EFS:
+# tools/pgvector.sh fetches). PYTHON needs numpy, and gensim to train. ROUNDS, SECONDS_EACH, EFS:
 # see flat_bench.py. The HNSW build takes minutes.
 . "$(dirname "$0")/../../tools/lib.sh"
 cd "$NLP_TOP"
@@ -38,7 +38,7 @@ if [ -n "${PGVECTOR:-}" ]; then
 	make -s -C "$PGVECTOR" with_llvm=no PG_CONFIG="$PG_CONFIG" >/dev/null
 	make -s -C "$PGVECTOR" with_llvm=no PG_CONFIG="$PG_CONFIG" DESTDIR="$work/install" install >/dev/null
 else
-	tools/pgvector.sh "$work/install"
+	tools/pgvector.sh install "$work/install" "$work/pgvector"
 fi
 server_stop "$work/server" immediate
 rm -rf "$work/server/data"
