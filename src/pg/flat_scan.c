@@ -362,10 +362,32 @@ keys_of_page(Relation index, FlatScan *s, FlatPlaces *places, BlockNumber block,
 	UnlockReleaseBuffer(buffer);
 }
 
+static Buffer
+read_part(Relation index, FlatScan *s, FlatPlaces *places, BlockNumber block, const char **next)
+{
+	*next = NULL;
+	/* A unit that was begun as the scan started may have pages behind its end. */
+	return places && block < places->n_blocks ? read_placed(index, s, places, block, next) : read_block(index, s, block);
+}
+
+/* Add a slice up, asking for next on the way. */
+static void
+add_slice(const FlatScan *s, const char *slice, int first, int n, const char *next, int32_t *high, int32_t *low)
+{
+	const int	step = 16;
+
+	for (int at = 0; at < n; at += step)
+	{
+		for (int i = at; next && i < at + step; i++)
+			ask_for(next + i * LINE);
+		nlp_scan_slice(&s->query.q, slice + at * FLAT_GROUP_BYTES, first + at, Min(step, n - at), high, low);
+	}
+}
+
 /* Keys of the unit whose head is block, if it is one; returns how many of the blocks that
  * follow belong to it. */
 static int
-keys_of_unit(Relation index, FlatScan *s, BlockNumber block, float *keys)
+keys_of_unit(Relation index, FlatScan *s, FlatPlaces *places, BlockNumber block, float *keys)
 {
 	const FlatLayout *l = &s->l;
 	BlockNumber links[FLAT_CODES_BYTES * NLP_SCAN_ROWS / BLCKSZ * 2];
@@ -373,14 +395,15 @@ keys_of_unit(Relation index, FlatScan *s, BlockNumber block, float *keys)
 	float		sums[NLP_SCAN_ROWS];
 	int32_t		high[NLP_SCAN_ROWS] = {0};
 	int32_t		low[NLP_SCAN_ROWS] = {0};
-	Buffer		buffer = read_block(index, s, block);
+	const char *next;
+	Buffer		buffer = read_part(index, s, places, block, &next);
 	Page		page = BufferGetPage(buffer);
 	bool		is_head = flat_is_head(page, l);
 	int			follow = 0;
 
 	if (is_head)
 	{
-		nlp_scan_slice(&s->query.q, FLAT_TILES(page), 0, l->head_groups, high, low);
+		add_slice(s, FLAT_TILES(page), 0, l->head_groups, next, high, low);
 		memcpy(beside[0], FLAT_SCALE(page, l), sizeof(beside[0]));
 		memcpy(beside[1], FLAT_ERROR(page, l), sizeof(beside[1]));
 		memcpy(beside[2], FLAT_NORM(page, l), sizeof(beside[2]));
@@ -396,9 +419,9 @@ keys_of_unit(Relation index, FlatScan *s, BlockNumber block, float *keys)
 		int			first;
 		int			n = flat_part_groups(l, part, &first);
 
-		buffer = read_block(index, s, links[part - 1]);
+		buffer = read_part(index, s, places, links[part - 1], &next);
 		page = BufferGetPage(buffer);
-		nlp_scan_slice(&s->query.q, FLAT_TILES(page), first, n, high, low);
+		add_slice(s, FLAT_TILES(page), first, n, next, high, low);
 		UnlockReleaseBuffer(buffer);
 		if (links[part - 1] == block + follow + 1)
 			follow++;
@@ -414,7 +437,7 @@ pass(Relation index, FlatScan *s)
 {
 	float		scratch[BLCKSZ / FLAT_GROUP_BYTES * NLP_SCAN_ROWS];
 	int			rows = s->l.rows;
-	FlatPlaces *places = s->l.pages == 1 ? begin_places(index, s) : NULL;
+	FlatPlaces *places = begin_places(index, s);
 
 	for (BlockNumber block = FLAT_METAPAGE + 1; block < s->n_blocks; block++)
 	{
@@ -426,7 +449,7 @@ pass(Relation index, FlatScan *s)
 		if (s->l.pages == 1)
 			keys_of_page(index, s, places, block, keys);
 		else
-			follow = keys_of_unit(index, s, block, keys);
+			follow = keys_of_unit(index, s, places, block, keys);
 		add_keys(&s->best, keys, rows, position);
 		for (; follow > 0 && block + 1 < s->n_blocks; follow--)
 		{

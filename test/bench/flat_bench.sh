@@ -2,7 +2,7 @@
 # flat_bench.sh [VECTORS.npy] --- nlp_flat beside pgvector (HNSW and exact scan) on the same rows.
 #
 # VECTORS.npy: word vectors, f32 [words, 100], most frequent first; without it they are trained here by
-# gensim from TEXT (one line of words; default: the text8-style file of DATA_DIR), one epoch of CBOW.
+# gensim from TEXT (a file of words in one line), one epoch of CBOW. DATA keeps the rows for the next run.
 # The rows are those and copies with noise up to 341,479. PGVECTOR: pgvector's source (default: what
 # tools/pgvector.sh fetches). PYTHON needs numpy, and gensim to train. ROUNDS, SECONDS_EACH, EFS:
 # see flat_bench.py. The HNSW build takes minutes.
