@@ -41,6 +41,7 @@ typedef struct Word2vecOptions
 	int			loss;
 	int			segmenter;		/* Segmenter */
 	bool		lower;
+	bool		own_buckets;	/* of subwords, asked for in so many words */
 } Word2vecOptions;
 
 static const char *const objective_names[] = {"", "skip-gram", "cbow", NULL};
@@ -53,6 +54,7 @@ StaticAssertDecl(NLP_WORDS_NEGATIVE == 1 && NLP_WORDS_HIERARCHICAL == 2 && NLP_W
 #define SUBWORD_MIN 3
 #define SUBWORD_MAX 6
 #define SUBWORD_BUCKETS 2000000
+#define SUBWORD_LEAST 10000
 #define ENOUGH_WORDS UINT64CONST(10000000)
 #define MOST_EPOCHS 30
 
@@ -74,7 +76,8 @@ subword_number(const JsonbValue *v, uint32 low, uint32 high, uint32 *out)
 static bool
 read_subwords(JsonbValue *v, void *options)
 {
-	NlpWord2vecOptions *w = &((Word2vecOptions *) options)->w;
+	Word2vecOptions *o = options;
+	NlpWord2vecOptions *w = &o->w;
 	JsonbIterator *it;
 	JsonbValue	item;
 	JsonbIteratorToken token;
@@ -82,6 +85,7 @@ read_subwords(JsonbValue *v, void *options)
 	w->subword_min = SUBWORD_MIN;
 	w->subword_max = SUBWORD_MAX;
 	w->buckets = SUBWORD_BUCKETS;
+	o->own_buckets = false;
 	if (v->type == jbvBool)
 	{
 		if (!v->val.boolean)
@@ -105,7 +109,7 @@ read_subwords(JsonbValue *v, void *options)
 		else if (strcmp(key, "max") == 0)
 			good = subword_number(&item, 1, 64, &w->subword_max);
 		else
-			good = strcmp(key, "buckets") == 0 && subword_number(&item, 1, 100000000, &w->buckets);
+			good = o->own_buckets = strcmp(key, "buckets") == 0 && subword_number(&item, 1, 100000000, &w->buckets);
 		if (!good)
 			return false;
 	}
@@ -265,11 +269,17 @@ update_options(Word2vec *t)
 	char	   *what = psprintf("model \"%s\"", t->job->name);
 	PgNlpTrainCommon common = t->options.common;
 	Word2vecOptions have;
+	uint32		buckets;
 
 	base_options(t, &have);
+	buckets = have.w.buckets;
+	if (!t->options.own_buckets)
+		t->options.w.buckets = buckets;
 	pg_nlp_train_options_agree(&table, t->given, &t->options, &have, TRAIN_SHAPE, what);
 	have.common = common;
 	(void) pg_nlp_train_options(&table, t->asked, &have);
+	if (!have.own_buckets)
+		have.w.buckets = buckets;
 	t->options = have;
 }
 
@@ -286,6 +296,8 @@ resume_options(Word2vec *t)
 	if (pg_nlp_train_given(&table, t->given, "segmenter") && t->options.segmenter == CUT_PLAIN &&
 		!pg_nlp_train_given(&table, t->given, "lower"))
 		t->options.lower = false;
+	if (!t->options.own_buckets)
+		t->options.w.buckets = have.w.buckets;
 	pg_nlp_train_options_agree(&table, t->given, &t->options, &have, TRAIN_DEFINES, "the checkpoint");
 	have.common = common;
 	t->options = have;
@@ -497,14 +509,19 @@ read_rows(Word2vec *t)
 				 errhint("Give a smaller \"min_count\", or more rows.")));
 }
 
-/* A small corpus is passed more often, unless the user says how often: until some ten million words have been
- * seen. A full softmax costs too much for that. */
+/* What the user left to us, by the size of the data. A small corpus is passed more often, until some ten million
+ * words have been seen (a full softmax costs too much for that); n-grams get ten buckets a word, fastText's two
+ * millions at most. */
 static void
-choose_epochs(Word2vec *t)
+choose_sizes(Word2vec *t)
 {
 	NlpWord2vecOptions *w = &t->options.w;
 
-	if (t->from || t->base || w->loss == NLP_WORDS_SOFTMAX || pg_nlp_train_given(&table, t->given, "epochs"))
+	if (t->from || t->base)
+		return;
+	if (w->subword_min > 0 && !t->options.own_buckets)
+		w->buckets = Min(SUBWORD_BUCKETS, Max(SUBWORD_LEAST, 10 * nlp_vocab_size(t->vocab)));
+	if (w->loss == NLP_WORDS_SOFTMAX || pg_nlp_train_given(&table, t->given, "epochs"))
 		return;
 	w->epochs = Max(w->epochs, (uint32) Min(MOST_EPOCHS, (ENOUGH_WORDS + t->tokens - 1) / t->tokens));
 }
@@ -697,7 +714,7 @@ pg_nlp_train_word2vec(PG_FUNCTION_ARGS)
 		update_options(t);
 	settle(&t->options, t->from ? 0 : t->given);
 	read_rows(t);
-	choose_epochs(t);
+	choose_sizes(t);
 	note_data(t);
 	make_trainer(t);
 	run(t);

@@ -653,7 +653,7 @@ pg_nlp_store_lock_name(const char *name, bool replace, PgNlpModelRow *old)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("model \"%s\" already exists", name),
-				 errhint("Pass options => '{\"replace\": true}' to load a new version.")));
+				 errhint("Pass options => '{\"replace\": true}' to put a new version in its place.")));
 	check_owner(old);
 	return true;
 }

@@ -180,6 +180,8 @@ add_context(void *arg)
 		errhint("Call %s again with {\"resume\": true} to go on from the checkpoint at epoch %u of %u (%.0f %%).",
 				job->procedure, Min(job->saved.epoch + 1, job->saved.epochs), job->saved.epochs,
 				job->saved.total > 0 ? 100.0 * (double) job->saved.done / (double) job->saved.total : 0);
+	else if (code == ERRCODE_QUERY_CANCELED && job->phase == PG_NLP_TRAIN_TRAINING)
+		errhint("There was no checkpoint yet to go on from; the option \"checkpoint_seconds\" says how often one is made.");
 	if (job->phase == PG_NLP_TRAIN_READING && job->run.rows > 0)
 		errcontext("training of model \"%s\", reading rows", job->name);
 	else if (job->phase != PG_NLP_TRAIN_READING)
