@@ -479,7 +479,7 @@ read_rows(Word2vec *t)
 
 	check(t, nlp_vocab_new(job->env.alloc, &t->vocab, &job->err));
 	if (t->base)
-		check(t, nlp_vocab_seed(t->vocab, base_words(t), &job->err));
+		check(t, nlp_vocab_seed(t->vocab, base_words(t), &job->env, &job->err));
 	t->cut.keep_case = !t->options.lower;
 	t->cut.plain = t->options.segmenter == CUT_PLAIN;
 	if (t->options.segmenter == CUT_CHINESE)
@@ -590,15 +590,8 @@ restore_trainer(void *ctx, const NlpSource *source, const NlpEnv *env, NlpError 
 static uint64
 write_bytes(const NlpVocab *vocab)
 {
-	uint64		bytes = 1024 * 1024;
-	size_t		len;
-
-	for (uint32 i = 0; i < nlp_vocab_size(vocab); i++)
-	{
-		(void) nlp_vocab_word(vocab, i, &len);
-		bytes += sizeof(NlpStr) + 4 * (len + 2 * sizeof(uint64));
-	}
-	return bytes;
+	return 1024 * 1024 + nlp_vocab_size(vocab) * (uint64) (sizeof(NlpStr) + 8 * sizeof(uint64)) +
+		4 * nlp_vocab_text_bytes(vocab);
 }
 
 static void
@@ -613,7 +606,7 @@ make_trainer(Word2vec *t)
 	job->write = write_trainer;
 	job->free = free_trainer;
 	if (t->base)
-		check(t, nlp_word2vec_start_from(t->trainer, base_words(t), &job->err));
+		check(t, nlp_word2vec_start_from(t->trainer, base_words(t), &job->env, &job->err));
 	if (t->from)
 		pg_nlp_checkpoint_read(job, t->from, restore_trainer);
 	end_call(&t->base);

@@ -215,7 +215,7 @@ test_seed(void)
 	NlpVocab   *v = fresh();
 	NlpError	err;
 
-	CHECK_OK(nlp_vocab_seed(v, old, &err), err);
+	CHECK_OK(nlp_vocab_seed(v, old, &env, &err), err);
 	CHECK(add(v, "new") == 3 && add(v, "often") == 1 && add(v, "new") == 3 && add(v, "newer") == 4);
 	CHECK(add(v, "newer") == 4 && add(v, "newer") == 4 && add(v, "once") == 5);
 	CHECK_OK(nlp_vocab_finish(v, 2, 0, &env, &err), err);
@@ -225,11 +225,11 @@ test_seed(void)
 	CHECK(nlp_vocab_word_count(v, 0) == 7 && nlp_vocab_word_count(v, 1) == 101 && nlp_vocab_word_count(v, 3) == 3);
 	nlp_vocab_free(v);
 	v = fresh();
-	CHECK(nlp_vocab_seed(v, bad, &err) == NLP_ECORRUPT);
-	CHECK(nlp_vocab_seed(v, old, &err) == NLP_EINTERNAL);
+	CHECK(nlp_vocab_seed(v, bad, &env, &err) == NLP_ECORRUPT);
+	CHECK(nlp_vocab_seed(v, old, &env, &err) == NLP_EINTERNAL);
 	nlp_vocab_free(v);
 	v = fresh();
-	CHECK_OK(nlp_vocab_seed(v, old, &err), err);
+	CHECK_OK(nlp_vocab_seed(v, old, &env, &err), err);
 	add(v, "new");
 	CHECK_OK(nlp_vocab_finish(v, 1, 2, &env, &err), err);
 	CHECK(nlp_vocab_size(v) == 3);

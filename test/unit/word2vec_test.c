@@ -263,9 +263,10 @@ test_alias(void)
 	double		chance[256] = {0};
 	uint32_t	work[256];
 	uint32_t	drawn[256] = {0};
+	NlpError	err;
 
 	CHECK(n > 30 && n < 256);
-	nlp_alias_build(t.vocab, table, weights, work);
+	CHECK_OK(nlp_alias_build(t.vocab, table, weights, work, &plain_env, &err), err);
 	for (uint32_t i = 0; i < n; i++)
 	{
 		sum += pow((double) nlp_vocab_word_count(t.vocab, i), 0.75);
@@ -357,9 +358,9 @@ test_tree_no_counts(void)
 		starts[i + 1] = starts[i] + 8;
 	}
 	CHECK_OK(nlp_vocab_new(&nlp_libc_alloc, &v, &err), err);
-	CHECK_OK(nlp_vocab_seed(v, old, &err), err);
+	CHECK_OK(nlp_vocab_seed(v, old, &plain_env, &err), err);
 	CHECK_OK(nlp_vocab_finish(v, 1, 0, &plain_env, &err), err);
-	CHECK_OK(nlp_tree_measure(v, work, &total, &longest, &err), err);
+	CHECK_OK(nlp_tree_measure(v, work, &plain_env, &total, &longest, &err), err);
 	CHECKF(longest == 10 && total < 10 * N, "%u, %llu", longest, (unsigned long long) total);
 	nlp_vocab_free(v);
 	free(work);
@@ -1166,13 +1167,13 @@ test_update_model(void)
 		CHECK_OK(nlp_word2vec_write(w, "first", false, &sink, &plain_env, &err), err);
 		old = resident(&out);
 		CHECK_OK(nlp_vocab_new(&nlp_libc_alloc, &more.vocab, &err), err);
-		CHECK_OK(nlp_vocab_seed(more.vocab, old, &err), err);
+		CHECK_OK(nlp_vocab_seed(more.vocab, old, &plain_env, &err), err);
 		for (uint32_t i = 0; i < 3000; i++)
 			text_word(&more, i * 13 % 37);
 		CHECK_OK(nlp_vocab_finish(more.vocab, 2, 0, &plain_env, &err), err);
 		w2 = trainer(&o, &more, &plain_env);
 		CHECK(w2->n > w->n);
-		CHECK_OK(nlp_word2vec_start_from(w2, old, &err), err);
+		CHECK_OK(nlp_word2vec_start_from(w2, old, &plain_env, &err), err);
 		for (uint32_t i = 0; i < w->n; i++)
 			for (uint32_t c = 0; c < o.dim; c++)
 			{
@@ -1186,12 +1187,12 @@ test_update_model(void)
 		bad = o;
 		bad.dim = 21;
 		w2 = trainer(&bad, &more, &plain_env);
-		CHECK(nlp_word2vec_start_from(w2, old, &err) == NLP_EINVALID);
+		CHECK(nlp_word2vec_start_from(w2, old, &plain_env, &err) == NLP_EINVALID);
 		nlp_word2vec_free(w2);
 		bad = o;
 		bad.objective = kind & 1 ? NLP_WORDS_SKIPGRAM : NLP_WORDS_CBOW;
 		w2 = trainer(&bad, &more, &plain_env);
-		CHECK(nlp_word2vec_start_from(w2, old, &err) == NLP_EINVALID);
+		CHECK(nlp_word2vec_start_from(w2, old, &plain_env, &err) == NLP_EINVALID);
 		nlp_word2vec_free(w2);
 		nlp_word2vec_free(w);
 		nlp_free(&nlp_libc_alloc, old);

@@ -527,10 +527,10 @@ check_paths(const NlpWords *w, const float *nodes, uint32_t word)
 	NlpError	err;
 
 	CHECK_OK(nlp_vocab_new(&nlp_libc_alloc, &v, &err), err);
-	CHECK_OK(nlp_vocab_seed(v, w, &err), err);
+	CHECK_OK(nlp_vocab_seed(v, w, &words_env, &err), err);
 	CHECK_OK(nlp_vocab_finish(v, 1, 0, &words_env, &err), err);
-	CHECK_OK(nlp_tree_measure(v, work, &total, &t.longest, &err), err);
-	nlp_tree_fill(w->n, work, &t);
+	CHECK_OK(nlp_tree_measure(v, work, &words_env, &total, &t.longest, &err), err);
+	CHECK_OK(nlp_tree_fill(w->n, work, &t, &words_env, &err), err);
 	CHECK_OK(nlp_words_context(w, word, w->n, &words_env, got, &n, &err), err);
 	CHECK(n == w->n);
 	for (uint32_t i = 0; i < n; i++)

@@ -10,33 +10,45 @@
 #include "wordvec/train_private.h"
 #include "engine_only.h"
 
-static double
-fill_weights(const NlpVocab *vocab, double *weights, uint32_t n)
+static NlpStatus
+fill_weights(const NlpVocab *vocab, double *weights, uint32_t n, double *sum, NlpPace *pace, NlpError *err)
 {
-	double		sum = 0;
-
+	*sum = 0;
 	for (uint32_t i = 0; i < n; i++)
 	{
 		double		root = sqrt((double) nlp_vocab_word_count(vocab, i));
 
 		weights[i] = root * sqrt(root);
-		sum += weights[i];
+		*sum += weights[i];
+		NLP_TRY(nlp_pace(pace, 1, err));
 	}
-	for (uint32_t i = 0; i < n && sum == 0; i++)
+	if (*sum > 0)
+		return NLP_OK;
+	*sum = n;
+	for (uint32_t i = 0; i < n; i++)
+	{
 		weights[i] = 1;
-	return sum > 0 ? sum : n;
+		NLP_TRY(nlp_pace(pace, 1, err));
+	}
+	return NLP_OK;
 }
 
-void
-nlp_alias_build(const NlpVocab *vocab, NlpAlias *table, double *weights, uint32_t *work)
+NlpStatus
+nlp_alias_build(const NlpVocab *vocab, NlpAlias *table, double *weights, uint32_t *work, const NlpEnv *env,
+				NlpError *err)
 {
 	uint32_t	n = nlp_vocab_size(vocab);
-	double		scale = n / fill_weights(vocab, weights, n);
+	NlpPace		pace = {.env = env};
+	double		sum,
+				scale;
 	uint32_t	small = 0,		/* work[0 .. small): less than a column */
 				large = n;		/* work[large .. n): the others */
 
+	NLP_TRY(fill_weights(vocab, weights, n, &sum, &pace, err));
+	scale = n / sum;
 	for (uint32_t i = 0; i < n; i++)
 	{
+		NLP_TRY(nlp_pace(&pace, 1, err));
 		weights[i] *= scale;
 		if (weights[i] < 1)
 			work[small++] = i;
@@ -48,6 +60,7 @@ nlp_alias_build(const NlpVocab *vocab, NlpAlias *table, double *weights, uint32_
 		uint32_t	i = work[--small];
 		uint32_t	j = work[large];
 
+		NLP_TRY(nlp_pace(&pace, 1, err));
 		table[i] = (NlpAlias) {(uint32_t) (weights[i] * 4294967296.0), j};
 		weights[j] -= 1 - weights[i];
 		if (weights[j] < 1)
@@ -60,12 +73,15 @@ nlp_alias_build(const NlpVocab *vocab, NlpAlias *table, double *weights, uint32_
 	{
 		uint32_t	i = work[large++];
 
+		NLP_TRY(nlp_pace(&pace, 1, err));
 		table[i] = (NlpAlias) {UINT32_MAX, i};
 	}
 	while (small > 0)
 	{
 		uint32_t	i = work[--small];
 
+		NLP_TRY(nlp_pace(&pace, 1, err));
 		table[i] = (NlpAlias) {UINT32_MAX, i};
 	}
+	return NLP_OK;
 }

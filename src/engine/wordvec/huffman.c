@@ -11,13 +11,14 @@
 #include "wordvec/train_private.h"
 #include "engine_only.h"
 
-/* Work: leaves in ascending order, counts of all 2n - 1 nodes, parents, codes. */
+/* Work: leaves in ascending order, counts of all 2n - 1 nodes, parents, codes. Before there are
+ * inner nodes the second half of count holds the counts by rank. */
 typedef struct Work
 {
 	uint64_t   *count;			/* [2n] */
 	uint32_t   *parent;			/* [2n] */
 	uint32_t   *leaf;			/* [n] ranks, ascending by count */
-	uint32_t   *tmp;			/* [n] */
+	uint32_t   *tmp;			/* [n]; after measuring, the depths of inner nodes */
 	uint8_t    *code;			/* [2n] */
 } Work;
 
@@ -40,16 +41,22 @@ lay_out(void *work, uint32_t n)
 	return w;
 }
 
-/* Ascending by count, of equals the higher rank first: the reverse of a sorted vocabulary. */
-static void
-sort_leaves(const NlpVocab *vocab, Work *w, uint32_t n)
+/* Ascending by count, of equals the higher rank first: the reverse of a sorted vocabulary, which most are.
+ * by_rank [n] */
+static NlpStatus
+sort_leaves(const uint64_t *by_rank, Work *w, uint32_t n, NlpPace *pace, NlpError *err)
 {
 	uint32_t   *from = w->leaf,
 			   *to = w->tmp;
+	bool		sorted = true;
 
 	for (uint32_t i = 0; i < n; i++)
+	{
 		from[i] = n - 1 - i;
-	for (size_t run = 1; run < n; run *= 2)
+		sorted &= i == 0 || by_rank[n - 1 - i] >= by_rank[n - i];
+		NLP_TRY(nlp_pace(pace, 1, err));
+	}
+	for (size_t run = 1; run < n && !sorted; run *= 2)
 	{
 		uint32_t   *swap = from;
 
@@ -62,17 +69,16 @@ sort_leaves(const NlpVocab *vocab, Work *w, uint32_t n)
 
 			for (size_t at = lo; at < hi; at++)
 			{
-				bool		left = a < mid && (b >= hi || nlp_vocab_word_count(vocab, from[a]) <=
-											   nlp_vocab_word_count(vocab, from[b]));
+				bool		left = a < mid && (b >= hi || by_rank[from[a]] <= by_rank[from[b]]);
 
 				to[at] = left ? from[a++] : from[b++];
+				NLP_TRY(nlp_pace(pace, 1, err));
 			}
 		}
 		from = to;
 		to = swap;
 	}
-	if (from != w->leaf)
-		memcpy(w->leaf, from, n * sizeof(*from));
+	return from == w->leaf ? NLP_OK : nlp_copy_paced(pace, w->leaf, from, n * sizeof(*from), err);
 }
 
 /* Take the smaller head of the two queues. */
@@ -84,71 +90,112 @@ take(const Work *w, uint32_t n, uint32_t *leaf, uint32_t *inner, uint32_t made)
 	return (*inner)++;
 }
 
-NlpStatus
-nlp_tree_measure(const NlpVocab *vocab, void *work, uint64_t *total, uint32_t *longest, NlpError *err)
+/* From the counts by rank in the second half of count. */
+static NlpStatus
+join(Work *w, uint32_t n, NlpPace *pace, NlpError *err)
 {
-	uint32_t	n = nlp_vocab_size(vocab);
-	Work		w = lay_out(work, n);
+	const uint64_t *by_rank = w->count + n;
 	uint32_t	leaf = 0,
 				inner = n;
 
-	sort_leaves(vocab, &w, n);
+	NLP_TRY(sort_leaves(by_rank, w, n, pace, err));
 	for (uint32_t i = 0; i < n; i++)
 	{
-		uint64_t	count = nlp_vocab_word_count(vocab, w.leaf[i]);
+		uint64_t	count = by_rank[w->leaf[i]];
 
-		w.count[i] = count > 0 ? count : 1;
+		w->count[i] = count > 0 ? count : 1;
+		NLP_TRY(nlp_pace(pace, 1, err));
 	}
 	for (uint32_t made = n; made + 1 < 2 * n; made++)
 	{
-		uint32_t	a = take(&w, n, &leaf, &inner, made);
-		uint32_t	b = take(&w, n, &leaf, &inner, made);
+		uint32_t	a = take(w, n, &leaf, &inner, made);
+		uint32_t	b = take(w, n, &leaf, &inner, made);
 
-		if (__builtin_add_overflow(w.count[a], w.count[b], &w.count[made]))
+		if (__builtin_add_overflow(w->count[a], w->count[b], &w->count[made]))
 			return nlp_fail(err, NLP_ELIMIT, "the counts of the words add up to more than 2^64");
-		w.parent[a] = w.parent[b] = made;
-		w.code[a] = 0;
-		w.code[b] = 1;
+		w->parent[a] = w->parent[b] = made;
+		w->code[a] = 0;
+		w->code[b] = 1;
+		NLP_TRY(nlp_pace(pace, 2, err));
+	}
+	return NLP_OK;
+}
+
+NlpStatus
+nlp_tree_join(uint32_t n, const uint64_t *counts, void *work, const NlpEnv *env, NlpError *err)
+{
+	Work		w = lay_out(work, n);
+	NlpPace		pace = {.env = env};
+
+	NLP_TRY(nlp_copy_paced(&pace, w.count + n, counts, n * sizeof(*counts), err));
+	return join(&w, n, &pace, err);
+}
+
+/* Inner nodes on the way from the root to leaf i. */
+static inline uint32_t
+code_length(const Work *w, uint32_t n, uint32_t i)
+{
+	return n > 1 ? w->tmp[w->parent[i] - n] + 1 : 0;
+}
+
+NlpStatus
+nlp_tree_measure(const NlpVocab *vocab, void *work, const NlpEnv *env, uint64_t *total, uint32_t *longest, NlpError *err)
+{
+	uint32_t	n = nlp_vocab_size(vocab);
+	Work		w = lay_out(work, n);
+	NlpPace		pace = {.env = env};
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		w.count[n + i] = nlp_vocab_word_count(vocab, i);
+		NLP_TRY(nlp_pace(&pace, 1, err));
+	}
+	NLP_TRY(join(&w, n, &pace, err));
+	for (uint32_t i = n > 1 ? n - 1 : 0; i-- > 0;)	/* a parent was made after its children */
+	{
+		w.tmp[i] = i == n - 2 ? 0 : w.tmp[w.parent[n + i] - n] + 1;
+		NLP_TRY(nlp_pace(&pace, 1, err));
 	}
 	*total = 0;
 	*longest = 0;
 	for (uint32_t i = 0; i < n; i++)
 	{
-		uint32_t	len = 0;
+		uint32_t	len = code_length(&w, n, i);
 
-		for (uint32_t at = i; at != 2 * n - 2; at = w.parent[at])
-			len++;
 		*total += len;
 		*longest = len > *longest ? len : *longest;
+		NLP_TRY(nlp_pace(&pace, 1, err));
 	}
 	if (*total > UINT32_MAX)
 		return nlp_fail(err, NLP_ELIMIT, "the tree of the words is too deep");
 	return NLP_OK;
 }
 
-void
-nlp_tree_fill(uint32_t n, const void *work, NlpTree *tree)
+NlpStatus
+nlp_tree_fill(uint32_t n, const void *work, NlpTree *tree, const NlpEnv *env, NlpError *err)
 {
 	Work		w = lay_out((void *) work, n);
-	uint32_t   *len = w.tmp;	/* code length by rank */
+	NlpPace		pace = {.env = env};
 	uint32_t	at = 0;
 
 	for (uint32_t i = 0; i < n; i++)
 	{
-		len[w.leaf[i]] = 0;
-		for (uint32_t node = i; node != 2 * n - 2; node = w.parent[node])
-			len[w.leaf[i]]++;
+		tree->start[w.leaf[i]] = code_length(&w, n, i);
+		NLP_TRY(nlp_pace(&pace, 1, err));
 	}
-	for (uint32_t rank = 0; rank < n; rank++)
+	for (uint32_t rank = 0; rank <= n; rank++)
 	{
+		uint32_t	len = rank < n ? tree->start[rank] : 0;
+
 		tree->start[rank] = at;
-		at += len[rank];
+		at += len;
+		NLP_TRY(nlp_pace(&pace, 1, err));
 	}
-	tree->start[n] = at;
 	for (uint32_t i = 0; i < n; i++)
 	{
 		uint32_t	end = tree->start[w.leaf[i] + 1];
 
+		NLP_TRY(nlp_pace(&pace, code_length(&w, n, i), err));
 		for (uint32_t node = i; node != 2 * n - 2; node = w.parent[node])
 		{
 			end--;
@@ -156,4 +203,21 @@ nlp_tree_fill(uint32_t n, const void *work, NlpTree *tree)
 			tree->codes[end] = w.code[node];
 		}
 	}
+	return NLP_OK;
+}
+
+NlpStatus
+nlp_tree_parents(uint32_t n, const void *work, uint32_t *out, const NlpEnv *env, NlpError *err)
+{
+	Work		w = lay_out((void *) work, n);
+	NlpPace		pace = {.env = env};
+	uint32_t	root = 2 * n - 2;
+
+	for (uint32_t i = 0; i < root; i++)
+	{
+		out[i < n ? w.leaf[i] : i] = 2 * w.parent[i] + w.code[i];
+		NLP_TRY(nlp_pace(&pace, 1, err));
+	}
+	out[root] = 0;
+	return NLP_OK;
 }

@@ -30,22 +30,28 @@ keep_chance(uint64_t count, uint64_t total, double sample)
 	return p >= 1 ? UINT32_MAX : (uint32_t) (p * 4294967296.0);
 }
 
-void
-nlp_keep_build(const NlpVocab *vocab, double sample, NlpKeep *keep)
+NlpStatus
+nlp_keep_build(const NlpVocab *vocab, double sample, NlpKeep *keep, const NlpEnv *env, NlpError *err)
 {
+	NlpPace		pace = {.env = env};
 	uint64_t	distinct = nlp_vocab_distinct(vocab);
 	uint32_t	n = nlp_vocab_size(vocab);
 	uint64_t	total = 0;
 
 	for (uint32_t i = 0; i < n; i++)
+	{
 		total += nlp_vocab_word_count(vocab, i);
+		NLP_TRY(nlp_pace(&pace, 1, err));
+	}
 	for (uint64_t id = 0; id < distinct; id++)
 	{
 		uint32_t	rank = nlp_vocab_map(vocab, (uint32_t) id);
 
 		keep[id].rank = rank;
 		keep[id].keep = rank == NLP_NO_WORD ? 0 : keep_chance(nlp_vocab_word_count(vocab, rank), total, sample);
+		NLP_TRY(nlp_pace(&pace, 1, err));
 	}
+	return NLP_OK;
 }
 
 uint32_t

@@ -52,6 +52,18 @@ nlp_subwords(uint32_t min, uint32_t max, uint32_t n_buckets, const char *word, s
 	return found;
 }
 
+uint64_t
+nlp_subwords_of(uint32_t min, uint32_t max, uint64_t characters)
+{
+	uint64_t	total = characters + 2;
+	uint64_t	last = max < total ? max : total;	/* the longest there can be */
+
+	if (min == 0 || min > last)
+		return 0;
+	/* total - n + 1 of each length n, and neither < nor > alone. */
+	return (last - min + 1) * (total + 1) - (last * (last + 1) - (uint64_t) min * (min - 1)) / 2 - (min == 1 ? 2 : 0);
+}
+
 size_t
 nlp_words_subwords(const NlpWords *w, const char *word, size_t len, uint32_t *buckets, size_t max)
 {

@@ -106,13 +106,13 @@ nlp_word2vec_check(const NlpWord2vecOptions *o, NlpError *err)
 
 /* ---- sizes ---- */
 
-/* Multiply-adds of one centre, about. */
+/* Multiply-adds of one centre, about. grams: of a word, on average. */
 static double
-centre_work(const NlpWord2vecOptions *o, uint32_t n)
+centre_work(const NlpWord2vecOptions *o, uint32_t n, double grams)
 {
 	double		outs = o->loss == NLP_WORDS_NEGATIVE ? 1.0 + o->negative :
 		o->loss == NLP_WORDS_HIERARCHICAL ? 2 * log2(n + 2.0) : n;
-	double		rows = (o->window + 1.0) * (o->subword_min ? 10 : 1);
+	double		rows = (o->window + 1.0) * (grams > 100 ? grams : o->subword_min ? 10 : 1);
 	double		meetings = o->objective == NLP_WORDS_CBOW ? 1 : o->window + 1.0;
 	double		slow = o->exact || o->loss == NLP_WORDS_SOFTMAX ? 4 : 1;
 
@@ -157,14 +157,15 @@ typedef struct Sizes
 static void
 count_grams(const NlpWord2vecOptions *o, const NlpVocab *vocab, Sizes *s)
 {
-	for (uint32_t i = 0; o->subword_min > 0 && i < s->n; i++)
-	{
-		size_t		len;
-		const char *word = nlp_vocab_word(vocab, i, &len);
-		size_t		grams = nlp_subwords(o->subword_min, o->subword_max, o->buckets, word, len, NULL, 0);
+	const uint64_t *words = nlp_vocab_lengths(vocab);
 
-		s->grams += grams;
-		s->max_grams = grams > s->max_grams ? (uint32_t) grams : s->max_grams;
+	for (uint32_t length = 0; length <= NLP_WORDS_MAX_BYTES; length++)
+	{
+		uint64_t	grams = nlp_subwords_of(o->subword_min, o->subword_max, length);
+
+		s->grams += words[length] * grams;
+		if (words[length] > 0)
+			s->max_grams = (uint32_t) grams;	/* longer words have more */
 	}
 }
 
@@ -188,7 +189,7 @@ size_up(const NlpWord2vecOptions *o, const NlpVocab *vocab, int threads, uint32_
 	s.g_floats = (uint64_t) NLP_WORD_INPUTS * outs + 16;
 	if (o->loss == NLP_WORDS_SOFTMAX && s.g_floats < (uint64_t) s.n + 80)
 		s.g_floats = (uint64_t) s.n + 80;
-	work = centre_work(o, s.n);
+	work = centre_work(o, s.n, (double) s.grams / (s.n > 0 ? s.n : 1));
 	s.block_ids = clamp_to(QUARTER_SECOND / work, 16, NLP_TRAIN_BLOCK);
 	s.cut = s.block_ids < NLP_TRAIN_SENTENCE ? s.block_ids : NLP_TRAIN_SENTENCE;
 	s.block_ids *= (uint32_t) threads;
@@ -214,19 +215,11 @@ thread_bytes(const NlpWord2vecOptions *o, const Sizes *s, uint64_t *sum)
 static uint64_t
 path_bound(const NlpVocab *vocab)
 {
-	uint32_t	n = nlp_vocab_size(vocab);
-	double		total = 0,
-				nodes = 0;
+	double		n = nlp_vocab_size(vocab),
+				total,
+				bits = nlp_vocab_count_bits(vocab, &total);
 
-	for (uint32_t i = 0; i < n; i++)
-		total += (double) nlp_vocab_word_count(vocab, i);
-	for (uint32_t i = 0; i < n; i++)
-	{
-		uint64_t	count = nlp_vocab_word_count(vocab, i);
-
-		nodes += 1.4405 * log2((total + n) / (double) (count > 0 ? count : 1)) + 2;
-	}
-	return (uint64_t) nodes + 1;
+	return (uint64_t) (1.4405 * (n * log2(total + n + 1) - bits) + 2 * n) + 1;
 }
 
 uint64_t
@@ -287,19 +280,19 @@ want_large_pages(void *p, size_t bytes)
 }
 
 static NlpStatus
-take_rows(NlpWord2vec *t, uint64_t rows, const char *what, float **out, NlpError *err)
+take_rows(NlpWord2vec *t, uint64_t rows, const char *what, float **out, const NlpEnv *env, NlpError *err)
 {
+	NlpPace		pace = {.env = env};
 	size_t		bytes;
 
 	NLP_TRY(take(t, rows, (uint64_t) t->stride * sizeof(float), what, out, err));
 	bytes = (size_t) rows * t->stride * sizeof(float);
 	want_large_pages(*out, bytes);
-	memset(*out, 0, bytes);
-	return NLP_OK;
+	return nlp_set_paced(&pace, *out, 0, bytes, err);
 }
 
 static NlpStatus
-take_thread(NlpWord2vec *t, const Sizes *s, NlpTrainThread *th, NlpError *err)
+take_thread(NlpWord2vec *t, const Sizes *s, NlpTrainThread *th, const NlpEnv *env, NlpError *err)
 {
 	const NlpWord2vecOptions *o = &t->o;
 
@@ -313,19 +306,19 @@ take_thread(NlpWord2vec *t, const Sizes *s, NlpTrainThread *th, NlpError *err)
 	NLP_TRY(take(t, s->g_floats, sizeof(float), "training buffers", &th->g, err));
 	memset(th->g, 0, s->g_floats * sizeof(float));
 	NLP_TRY(take(t, s->g_floats, sizeof(float), "training buffers", &th->raw, err));
-	NLP_TRY(take_rows(t, NLP_WORD_INPUTS, "training buffers", &th->work, err));
-	NLP_TRY(take_rows(t, 1, "training buffers", &th->hidden, err));
-	NLP_TRY(take_rows(t, 1, "training buffers", &th->error, err));
+	NLP_TRY(take_rows(t, NLP_WORD_INPUTS, "training buffers", &th->work, env, err));
+	NLP_TRY(take_rows(t, 1, "training buffers", &th->hidden, env, err));
+	NLP_TRY(take_rows(t, 1, "training buffers", &th->error, env, err));
 	if (t->hot > 0)
 	{
-		NLP_TRY(take_rows(t, t->hot, "private rows", &th->hot_in, err));
-		NLP_TRY(take_rows(t, t->hot, "private rows", &th->hot_out, err));
+		NLP_TRY(take_rows(t, t->hot, "private rows", &th->hot_in, env, err));
+		NLP_TRY(take_rows(t, t->hot, "private rows", &th->hot_out, env, err));
 	}
 	return NLP_OK;
 }
 
 static NlpStatus
-make_alias(NlpWord2vec *t, NlpError *err)
+make_alias(NlpWord2vec *t, const NlpEnv *env, NlpError *err)
 {
 	double	   *weights = NULL;
 	uint32_t   *work = NULL;
@@ -336,21 +329,21 @@ make_alias(NlpWord2vec *t, NlpError *err)
 	if (status == NLP_OK)
 		status = take(t, t->n, sizeof(uint32_t), "table of negatives", &work, err);
 	if (status == NLP_OK)
-		nlp_alias_build(t->vocab, t->alias, weights, work);
+		status = nlp_alias_build(t->vocab, t->alias, weights, work, env, err);
 	nlp_free(t->alloc, weights);
 	nlp_free(t->alloc, work);
 	return status;
 }
 
 static NlpStatus
-make_tree(NlpWord2vec *t, NlpError *err)
+make_tree(NlpWord2vec *t, const NlpEnv *env, NlpError *err)
 {
 	void	   *work = NULL;
 	uint64_t	total = 0;
 	NlpStatus	status;
 
 	NLP_TRY(take(t, nlp_tree_work_bytes(t->n), 1, "tree of words", &work, err));
-	status = nlp_tree_measure(t->vocab, work, &total, &t->tree.longest, err);
+	status = nlp_tree_measure(t->vocab, work, env, &total, &t->tree.longest, err);
 	if (status == NLP_OK)
 		status = take(t, (uint64_t) t->n + 1, sizeof(uint32_t), "tree of words", &t->tree.start, err);
 	if (status == NLP_OK)
@@ -358,27 +351,33 @@ make_tree(NlpWord2vec *t, NlpError *err)
 	if (status == NLP_OK)
 		status = take(t, total, 1, "tree of words", &t->tree.codes, err);
 	if (status == NLP_OK)
-		nlp_tree_fill(t->n, work, &t->tree);
+		status = nlp_tree_fill(t->n, work, &t->tree, env, err);
 	nlp_free(t->alloc, work);
 	return status;
 }
 
 static NlpStatus
-make_grams(NlpWord2vec *t, const Sizes *s, NlpError *err)
+make_grams(NlpWord2vec *t, const Sizes *s, const NlpEnv *env, NlpError *err)
 {
 	const NlpWord2vecOptions *o = &t->o;
+	NlpPace		pace = {.env = env};
 	uint64_t	at = 0;
 
-	NLP_TRY(take_rows(t, o->buckets, "rows of n-grams", &t->gram, err));
+	NLP_TRY(take_rows(t, o->buckets, "rows of n-grams", &t->gram, env, err));
 	NLP_TRY(take(t, (uint64_t) t->n + 1, sizeof(uint64_t), "n-grams of words", &t->gram_start, err));
 	NLP_TRY(take(t, s->grams, sizeof(uint32_t), "n-grams of words", &t->grams, err));
 	for (uint32_t i = 0; i < t->n; i++)
 	{
 		size_t		len;
 		const char *word = nlp_vocab_word(t->vocab, i, &len);
+		size_t		found = nlp_subwords(o->subword_min, o->subword_max, o->buckets, word, len, t->grams + at,
+										 s->grams - at);
 
+		if (found > s->grams - at)
+			return nlp_fail(err, NLP_EINTERNAL, "word %u has more n-grams than reckoned", i);
 		t->gram_start[i] = at;
-		at += nlp_subwords(o->subword_min, o->subword_max, o->buckets, word, len, t->grams + at, s->grams - at);
+		at += found;
+		NLP_TRY(nlp_pace(&pace, 1 + len + found, err));
 	}
 	t->gram_start[t->n] = at;
 	return NLP_OK;
@@ -399,17 +398,17 @@ first_row(const NlpWord2vec *t, uint64_t row, uint64_t kind, float *out)
 static NlpStatus
 first_values(NlpWord2vec *t, const NlpEnv *env, NlpError *err)
 {
+	NlpPace		pace = {.env = env};
+
 	for (uint32_t i = 0; i < t->n; i++)
 	{
 		first_row(t, i, 0, t->input + (size_t) i * t->stride);
-		if (i % 4096 == 0)
-			NLP_TRY(nlp_poll(env, err));
+		NLP_TRY(nlp_pace(&pace, t->stride, err));
 	}
 	for (uint32_t i = 0; t->gram && i < t->o.buckets; i++)
 	{
 		first_row(t, i, 1, t->gram + (size_t) i * t->stride);
-		if (i % 4096 == 0)
-			NLP_TRY(nlp_poll(env, err));
+		NLP_TRY(nlp_pace(&pace, t->stride, err));
 	}
 	return NLP_OK;
 }
@@ -448,9 +447,9 @@ build(NlpWord2vec *t, const NlpEnv *env, NlpError *err)
 	Sizes		s;
 
 	if (o->loss == NLP_WORDS_NEGATIVE)
-		NLP_TRY(make_alias(t, err));
+		NLP_TRY(make_alias(t, env, err));
 	if (o->loss == NLP_WORDS_HIERARCHICAL)
-		NLP_TRY(make_tree(t, err));
+		NLP_TRY(make_tree(t, env, err));
 	s = size_up(o, t->vocab, t->threads, t->tree.longest);
 	t->n_out = s.n_out;
 	t->stride = s.stride;
@@ -461,12 +460,12 @@ build(NlpWord2vec *t, const NlpEnv *env, NlpError *err)
 	t->cut = s.cut;
 	t->block_ids = s.block_ids;
 	t->poll_every = s.poll_every;
-	NLP_TRY(take_rows(t, t->n, "word rows", &t->input, err));
-	NLP_TRY(take_rows(t, t->n_out, "output rows", &t->output, err));
+	NLP_TRY(take_rows(t, t->n, "word rows", &t->input, env, err));
+	NLP_TRY(take_rows(t, t->n_out, "output rows", &t->output, env, err));
 	if (o->subword_min > 0)
-		NLP_TRY(make_grams(t, &s, err));
+		NLP_TRY(make_grams(t, &s, env, err));
 	NLP_TRY(take(t, t->n_keep, sizeof(NlpKeep), "training buffers", &t->keep, err));
-	nlp_keep_build(t->vocab, o->sample, t->keep);
+	NLP_TRY(nlp_keep_build(t->vocab, o->sample, t->keep, env, err));
 	NLP_TRY(take(t, (uint64_t) t->block_ids + t->cut, sizeof(uint32_t), "training buffers", &t->ids, err));
 	NLP_TRY(take(t, (uint64_t) t->block_ids + t->cut, sizeof(NlpSentence), "training buffers", &t->sentences, err));
 	NLP_TRY(take(t, (uint64_t) t->block_ids + t->cut, sizeof(uint32_t), "training buffers", &t->pieces, err));
@@ -475,7 +474,7 @@ build(NlpWord2vec *t, const NlpEnv *env, NlpError *err)
 	for (int rank = 0; rank < t->threads; rank++)
 	{
 		t->thread[rank].rank = rank;
-		NLP_TRY(take_thread(t, &s, t->thread + rank, err));
+		NLP_TRY(take_thread(t, &s, t->thread + rank, env, err));
 	}
 	return first_values(t, env, err);
 }

@@ -54,10 +54,12 @@ extern NlpStatus nlp_vocab_new(const NlpAlloc *alloc, NlpVocab **v, NlpError *er
 extern void nlp_vocab_free(NlpVocab *v);
 /* Count one occurrence (valid UTF-8, 1..NLP_WORDS_MAX_BYTES bytes) and give its first-seen id. */
 extern NlpStatus nlp_vocab_add(NlpVocab *v, const char *word, size_t len, uint32_t *id, NlpError *err);
-/* For update: words of a model that is there already come first, with their counts, in order. */
-extern NlpStatus nlp_vocab_seed(NlpVocab *v, const NlpWords *old, NlpError *err);
+/* For update: words of a model that is there already come first, with their counts, in order. Polls; after a
+ * cancel only nlp_vocab_free is of use. */
+extern NlpStatus nlp_vocab_seed(NlpVocab *v, const NlpWords *old, const NlpEnv *env, NlpError *err);
 /* Sort by count (ties: first seen first) and drop what is below min_count or past max_words. After
- * nlp_vocab_seed the old words keep their ids and the new ones follow. Nothing can be added afterwards. */
+ * nlp_vocab_seed the old words keep their ids and the new ones follow. Nothing can be added afterwards.
+ * Polls; after a cancel only nlp_vocab_free is of use. */
 extern NlpStatus nlp_vocab_finish(NlpVocab *v, uint32_t min_count, uint32_t max_words, const NlpEnv *env, NlpError *err);
 extern uint32_t nlp_vocab_size(const NlpVocab *v);
 extern uint64_t nlp_vocab_tokens(const NlpVocab *v);	/* occurrences of kept words, this stream only */
@@ -65,6 +67,7 @@ extern uint64_t nlp_vocab_distinct(const NlpVocab *v);	/* before the cut */
 extern uint32_t nlp_vocab_map(const NlpVocab *v, uint32_t first_seen);	/* rank, or NLP_NO_WORD */
 extern const char *nlp_vocab_word(const NlpVocab *v, uint32_t rank, size_t *len);
 extern uint64_t nlp_vocab_word_count(const NlpVocab *v, uint32_t rank);
+extern uint64_t nlp_vocab_text_bytes(const NlpVocab *v);	/* of all kept words together */
 extern uint64_t nlp_vocab_hash(const NlpVocab *v);	/* of words and counts, to know a resumed run's data again */
 
 /* ---- the trainer ---- */
@@ -85,14 +88,14 @@ typedef struct NlpTrainState
 typedef NlpStatus (*NlpTrainProgress) (void *ctx, NlpWord2vec *t, const NlpTrainState *state, NlpError *err);
 
 /* vocab and options are kept by the caller for the trainer's lifetime. All memory comes from env->alloc here:
- * nothing is allocated later. nlp_word2vec_bytes says how much that will be. */
+ * nothing is allocated later. nlp_word2vec_bytes says how much that will be, in constant time. */
 extern uint64_t nlp_word2vec_bytes(const NlpWord2vecOptions *o, const NlpVocab *vocab, int threads);
 extern NlpStatus nlp_word2vec_new(const NlpWord2vecOptions *o, const NlpVocab *vocab, const NlpEnv *env,
 								  NlpWord2vec **t, NlpError *err);
 extern void nlp_word2vec_free(NlpWord2vec *t);
 /* Start from a model: its rows for its words (they come first in vocab), fresh ones for new words.
- * NLP_EINVALID when shapes or objective differ, NLP_EUNSUPPORTED when it keeps no output rows. */
-extern NlpStatus nlp_word2vec_start_from(NlpWord2vec *t, const NlpWords *old, NlpError *err);
+ * NLP_EINVALID when shapes or objective differ, NLP_EUNSUPPORTED when it keeps no output rows. Polls. */
+extern NlpStatus nlp_word2vec_start_from(NlpWord2vec *t, const NlpWords *old, const NlpEnv *env, NlpError *err);
 /* Go on from a checkpoint, a GGUF that nlp_word2vec_write made with checkpoint true. Refused with the reason
  * when options, vocabulary or data differ. */
 extern NlpStatus nlp_word2vec_restore(NlpWord2vec *t, const NlpSource *checkpoint, const NlpEnv *env, NlpError *err);

@@ -2,6 +2,7 @@
  *
  *   vocab.c         counting words
  *   alias.c         drawing by count^0.75      huffman.c   the tree of hierarchical softmax
+ *   subword.c       n-grams of a word
  *   sampler.c       random numbers, subsampling, sentences of the spool
  *   train.c         options, memory, the run   train_step.c   one thread's walk over its sentences
  *   train_save.c    checkpoints, updates       words_write.c  the GGUF form
@@ -13,6 +14,7 @@
 
 #include "core/philox.h"
 #include "kernel/wordvec.h"
+#include "wordvec/pace.h"
 #include "wordvec/train.h"
 
 #define NLP_TRAIN_SENTENCE 1000	/* spool ids of a sentence, at most: longer texts are cut, as word2vec.c does */
@@ -20,6 +22,12 @@
 #define NLP_TRAIN_TILE 64		/* output rows of softmax at a time */
 #define NLP_TRAIN_AHEAD 4		/* centres whose rows are fetched in advance */
 #define NLP_TRAIN_RING 8		/* whose negatives are held: more than that, and a power of two */
+
+/* ---- vocab.c, for the trainer ---- */
+/* [NLP_WORDS_MAX_BYTES + 1]: how many kept words have so many characters (bytes that begin one). */
+extern const uint64_t *nlp_vocab_lengths(const NlpVocab *v);
+/* Sum of the base 2 logarithms of the kept words' counts (0 as 1), from below, within 0.09 a word; *total: of the counts. */
+extern double nlp_vocab_count_bits(const NlpVocab *v, double *total);
 
 /* ---- random numbers (splitmix64 over a counter) ---- */
 typedef struct NlpDraws
@@ -54,8 +62,9 @@ typedef struct NlpAlias
 	uint32_t	other;
 } NlpAlias;
 
-/* Weights count^0.75; work: n u32. All counts 0: uniform. */
-extern void nlp_alias_build(const NlpVocab *vocab, NlpAlias *table, double *weights, uint32_t *work);
+/* Weights count^0.75; work: n u32. All counts 0: uniform. Polls. */
+extern NlpStatus nlp_alias_build(const NlpVocab *vocab, NlpAlias *table, double *weights, uint32_t *work,
+								 const NlpEnv *env, NlpError *err);
 
 static inline uint32_t
 nlp_alias_draw(const NlpAlias *table, uint32_t n, uint64_t draw)
@@ -76,12 +85,17 @@ typedef struct NlpTree
 	uint32_t	longest;
 } NlpTree;
 
-/* Bytes of work for nlp_tree_measure; n >= 1. */
+/* Bytes of work for the others; n >= 1. */
 extern uint64_t nlp_tree_work_bytes(uint32_t n);
-/* The parents of all nodes into work; *total: sum of the code lengths. */
-extern NlpStatus nlp_tree_measure(const NlpVocab *vocab, void *work, uint64_t *total, uint32_t *longest, NlpError *err);
-/* start, nodes and codes from it. */
-extern void nlp_tree_fill(uint32_t n, const void *work, NlpTree *tree);
+/* The tree of n counts (by rank) into work. All of these poll. */
+extern NlpStatus nlp_tree_join(uint32_t n, const uint64_t *counts, void *work, const NlpEnv *env, NlpError *err);
+/* Of a vocabulary's counts, and how large its paths will be; *total: sum of the code lengths. */
+extern NlpStatus nlp_tree_measure(const NlpVocab *vocab, void *work, const NlpEnv *env, uint64_t *total,
+								  uint32_t *longest, NlpError *err);
+/* start, nodes and codes, after nlp_tree_measure. */
+extern NlpStatus nlp_tree_fill(uint32_t n, const void *work, NlpTree *tree, const NlpEnv *env, NlpError *err);
+/* After nlp_tree_join: 2 * parent + code of each rank's leaf, then of inner node n + i; the root, 2n - 2, has 0. out [2n - 1] */
+extern NlpStatus nlp_tree_parents(uint32_t n, const void *work, uint32_t *out, const NlpEnv *env, NlpError *err);
 
 /* ---- sampler.c ---- */
 /* For each first-seen id: rank, and how often (of 2^32) an occurrence is kept. */
@@ -91,7 +105,7 @@ typedef struct NlpKeep
 	uint32_t	keep;			/* UINT32_MAX: always */
 } NlpKeep;
 
-extern void nlp_keep_build(const NlpVocab *vocab, double sample, NlpKeep *keep);
+extern NlpStatus nlp_keep_build(const NlpVocab *vocab, double sample, NlpKeep *keep, const NlpEnv *env, NlpError *err);
 /* ids [n] of one sentence to ranks of what is kept; returns how many; *known: those in the vocabulary. */
 extern uint32_t nlp_keep_sentence(const NlpKeep *keep, uint64_t n_keep, const uint32_t *ids, uint32_t n, uint64_t draws,
 								  uint32_t *out, uint32_t *known);
@@ -209,6 +223,8 @@ extern void nlp_train_thread(NlpTrainThread *th);
 extern void nlp_train_vector(const NlpWord2vec *t, uint32_t word, float *out);
 
 /* ---- subword.c ---- */
+/* How many n-grams nlp_subwords finds in a word of so many characters, whatever they are. */
+extern uint64_t nlp_subwords_of(uint32_t min, uint32_t max, uint64_t characters);
 extern size_t nlp_subwords(uint32_t min, uint32_t max, uint32_t n_buckets, const char *word, size_t len,
 						   uint32_t *buckets, size_t max_buckets);
 

@@ -12,6 +12,7 @@
 
 #define TRAINING "word2vec.training."
 #define VERSION 1
+#define OWN_COLUMNS 256			/* of rows that are summed in double, at a time */
 
 /* ---- rows out ---- */
 
@@ -85,9 +86,11 @@ write_with_words(NlpWord2vec *t, const char *name, bool checkpoint, NlpStr *word
 		.has_output_nodes = nodes,
 		.name = name,
 	};
+	NlpPace		pace = {.env = env};
 
 	for (uint32_t i = 0; i < t->n; i++)
 	{
+		NLP_TRY(nlp_pace(&pace, 1, err));
 		words[i].data = nlp_vocab_word(t->vocab, i, &words[i].len);
 		counts[i] = nlp_vocab_word_count(t->vocab, i);
 	}
@@ -206,6 +209,7 @@ read_rows(const NlpWord2vec *t, const NlpGguf *g, const NlpSource *src, const ch
 {
 	const NlpGgufTensor *tensor = nlp_gguf_tensor(g, name);
 	size_t		bytes = t->o.dim * sizeof(float);
+	NlpPace		pace = {.env = env};
 
 	if (!tensor)
 		return nlp_fail(err, NLP_ECORRUPT, "the checkpoint has no tensor \"%s\"", name);
@@ -220,8 +224,7 @@ read_rows(const NlpWord2vec *t, const NlpGguf *g, const NlpSource *src, const ch
 		if (!(t->kernel->largest(row, t->o.dim) < 3e38f))
 			return nlp_fail_at(err, NLP_ECORRUPT, name, tensor->offset + i * bytes,
 							   "tensor \"%s\" holds a value that is not finite", name);
-		if (i % 1024 == 0)
-			NLP_TRY(nlp_poll(env, err));
+		NLP_TRY(nlp_pace(&pace, t->stride, err));
 	}
 	return NLP_OK;
 }
@@ -280,7 +283,7 @@ nlp_word2vec_restore(NlpWord2vec *t, const NlpSource *checkpoint, const NlpEnv *
 /* ---- a model that learns more ---- */
 
 static NlpStatus
-same_shape(const NlpWord2vec *t, const NlpWords *old, NlpError *err)
+same_shape(const NlpWord2vec *t, const NlpWords *old, NlpPace *pace, NlpError *err)
 {
 	if (old->objective != (uint32_t) t->o.objective || old->loss != (uint32_t) t->o.loss)
 		return nlp_fail(err, NLP_EINVALID, "the model was trained with another objective or loss");
@@ -300,6 +303,7 @@ same_shape(const NlpWord2vec *t, const NlpWords *old, NlpError *err)
 
 		if (!word || len != old_len || memcmp(word, old_word, len) != 0)
 			return nlp_fail(err, NLP_EINTERNAL, "the vocabulary does not start with the words of the model");
+		NLP_TRY(nlp_pace(pace, 1 + len / 8, err));
 	}
 	return NLP_OK;
 }
@@ -310,39 +314,60 @@ table_row(const NlpWords *w, uint64_t offset, uint32_t row)
 	return (const float *) ((const char *) w + offset) + (size_t) row * w->stride;
 }
 
-/* The table keeps a word's vector; its own row is what the mean with the n-grams leaves. */
-static void
-own_rows(NlpWord2vec *t, const NlpWords *old)
+static NlpStatus
+copy_rows(const NlpWord2vec *t, const NlpWords *old, uint64_t offset, uint32_t rows, float *out, NlpPace *pace,
+		  NlpError *err)
 {
-	for (uint32_t i = 0; i < old->n; i++)
+	for (uint32_t i = 0; i < rows; i++)
 	{
-		float	   *row = t->input + (size_t) i * t->stride;
-		const float *vector = nlp_words_row(old, i);
-		uint64_t	from = t->gram ? t->gram_start[i] : 0,
-					to = t->gram ? t->gram_start[i + 1] : 0;
-
-		for (uint32_t c = 0; c < t->o.dim; c++)
-		{
-			double		v = (double) vector[c] * (double) (1 + to - from);
-
-			for (uint64_t k = from; k < to; k++)
-				v -= t->gram[(size_t) t->grams[k] * t->stride + c];
-			row[c] = (float) v;
-		}
+		memcpy(out + (size_t) i * t->stride, table_row(old, offset, i), t->o.dim * sizeof(float));
+		NLP_TRY(nlp_pace(pace, t->stride, err));
 	}
+	return NLP_OK;
+}
+
+/* The table keeps a word's vector; its own row is what the mean with the n-grams leaves. */
+static NlpStatus
+own_row(NlpWord2vec *t, const float *vector, uint32_t word, NlpPace *pace, NlpError *err)
+{
+	float	   *row = t->input + (size_t) word * t->stride;
+	uint64_t	from = t->gram ? t->gram_start[word] : 0,
+				to = t->gram ? t->gram_start[word + 1] : 0;
+
+	for (uint32_t first = 0; first < t->o.dim; first += OWN_COLUMNS)
+	{
+		uint32_t	n = t->o.dim - first < OWN_COLUMNS ? t->o.dim - first : OWN_COLUMNS;
+		double		own[OWN_COLUMNS];
+
+		for (uint32_t c = 0; c < n; c++)
+			own[c] = (double) vector[first + c] * (double) (1 + to - from);
+		for (uint64_t k = from; k < to; k++)
+		{
+			const float *gram = t->gram + (size_t) t->grams[k] * t->stride + first;
+
+			for (uint32_t c = 0; c < n; c++)
+				own[c] -= gram[c];
+			NLP_TRY(nlp_pace(pace, n, err));
+		}
+		for (uint32_t c = 0; c < n; c++)
+			row[first + c] = (float) own[c];
+		NLP_TRY(nlp_pace(pace, n, err));
+	}
+	return NLP_OK;
 }
 
 NlpStatus
-nlp_word2vec_start_from(NlpWord2vec *t, const NlpWords *old, NlpError *err)
+nlp_word2vec_start_from(NlpWord2vec *t, const NlpWords *old, const NlpEnv *env, NlpError *err)
 {
-	size_t		bytes = t->o.dim * sizeof(float);
+	NlpPace		pace = {.env = env};
 
-	NLP_TRY(same_shape(t, old, err));
-	for (uint32_t i = 0; t->gram && i < t->o.buckets; i++)
-		memcpy(t->gram + (size_t) i * t->stride, table_row(old, old->subword_offset, i), bytes);
-	own_rows(t, old);
+	NLP_TRY(same_shape(t, old, &pace, err));
+	if (t->gram)
+		NLP_TRY(copy_rows(t, old, old->subword_offset, t->o.buckets, t->gram, &pace, err));
+	for (uint32_t i = 0; i < old->n; i++)
+		NLP_TRY(own_row(t, nlp_words_row(old, i), i, &pace, err));
 	/* The tree is another one now that counts have grown: its inner nodes start afresh. */
-	for (uint32_t i = 0; t->o.loss != NLP_WORDS_HIERARCHICAL && i < old->n; i++)
-		memcpy(t->output + (size_t) i * t->stride, table_row(old, old->output_offset, i), bytes);
-	return NLP_OK;
+	if (t->o.loss == NLP_WORDS_HIERARCHICAL)
+		return NLP_OK;
+	return copy_rows(t, old, old->output_offset, old->n, t->output, &pace, err);
 }

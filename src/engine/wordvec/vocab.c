@@ -16,7 +16,6 @@
 #define SHORT_BYTES 16
 #define FIRST_SLOTS 4096
 #define FIRST_RECORDS 2048
-#define POLL_RECORDS 65536
 
 typedef struct Record
 {
@@ -54,6 +53,10 @@ struct NlpVocab
 	uint32_t   *by_rank;		/* [n] -> record */
 	uint32_t   *rank_of;		/* [n_records] */
 	uint64_t	tokens;
+	uint64_t	text_bytes;		/* of kept words */
+	double		count_bits,		/* see nlp_vocab_count_bits */
+				count_total;
+	uint64_t	lengths[NLP_WORDS_MAX_BYTES + 1];
 	uint64_t	hash;
 };
 
@@ -84,6 +87,23 @@ nlp_vocab_free(NlpVocab *v)
 }
 
 /* ---- growing ---- */
+
+/* Room for all words of a model at once: growing would go through the table unpolled. */
+static NlpStatus
+reserve(NlpVocab *v, uint32_t words, NlpPace *pace, NlpError *err)
+{
+	size_t		n = FIRST_SLOTS;
+
+	while (n / 2 <= words)
+		n *= 2;
+	v->cap_records = (size_t) words + FIRST_RECORDS;
+	v->records = nlp_alloc(v->alloc, v->cap_records * sizeof(Record));
+	v->slots = nlp_alloc(v->alloc, n * sizeof(Slot));
+	v->mask = n - 1;
+	if (!v->records || !v->slots)
+		return nlp_no_memory(err, n * sizeof(Slot), "vocabulary");
+	return nlp_set_paced(pace, v->slots, 0xff, n * sizeof(Slot), err);
+}
 
 static NlpStatus
 grow_slots(NlpVocab *v, NlpError *err)
@@ -236,13 +256,16 @@ nlp_vocab_add(NlpVocab *v, const char *word, size_t len, uint32_t *id, NlpError 
 }
 
 NlpStatus
-nlp_vocab_seed(NlpVocab *v, const NlpWords *old, NlpError *err)
+nlp_vocab_seed(NlpVocab *v, const NlpWords *old, const NlpEnv *env, NlpError *err)
 {
+	NlpPace		pace = {.env = env};
+
 	if (v->n_records > 0 || v->finished || v->old_counts)
 		return nlp_fail(err, NLP_EINTERNAL, "vocabulary seeded after words were added");
 	v->old_counts = nlp_alloc(v->alloc, (size_t) old->n * sizeof(uint64_t));
 	if (!v->old_counts)
 		return nlp_no_memory(err, (size_t) old->n * sizeof(uint64_t), "vocabulary");
+	NLP_TRY(reserve(v, old->n, &pace, err));
 	for (uint32_t i = 0; i < old->n; i++)
 	{
 		size_t		len;
@@ -255,6 +278,7 @@ nlp_vocab_seed(NlpVocab *v, const NlpWords *old, NlpError *err)
 		if (id != i)
 			return nlp_fail(err, NLP_ECORRUPT, "word %u of the model is there twice", i);
 		v->old_counts[i] = nlp_words_count(old, i);
+		NLP_TRY(nlp_pace(&pace, 1 + len / 8, err));
 	}
 	v->n_old = old->n;
 	return NLP_OK;
@@ -273,14 +297,14 @@ before(const NlpVocab *v, uint32_t a, uint32_t b)
 
 /* Bottom-up merge sort of ids [n], with tmp [n]. Stable order: count, then first seen. */
 static NlpStatus
-sort_ids(const NlpVocab *v, uint32_t *ids, uint32_t *tmp, size_t n, const NlpEnv *env, NlpError *err)
+sort_ids(const NlpVocab *v, uint32_t *ids, uint32_t *tmp, size_t n, NlpPace *pace, NlpError *err)
 {
 	uint32_t   *from = ids,
 			   *to = tmp;
 
 	for (size_t run = 1; run < n; run *= 2)
 	{
-		size_t		polled = 0;
+		uint32_t   *swap = from;
 
 		for (size_t lo = 0; lo < n; lo += 2 * run)
 		{
@@ -294,22 +318,17 @@ sort_ids(const NlpVocab *v, uint32_t *ids, uint32_t *tmp, size_t n, const NlpEnv
 				bool		left = a < mid && (b >= hi || before(v, from[a], from[b]));
 
 				to[at] = left ? from[a++] : from[b++];
-				if (++polled % POLL_RECORDS == 0)
-					NLP_TRY(nlp_poll(env, err));
+				NLP_TRY(nlp_pace(pace, 1, err));
 			}
 		}
-		uint32_t   *swap = from;
-
 		from = to;
 		to = swap;
 	}
-	if (from != ids)
-		memcpy(ids, from, n * sizeof(*ids));
-	return NLP_OK;
+	return from == ids ? NLP_OK : nlp_copy_paced(pace, ids, from, n * sizeof(*ids), err);
 }
 
-static uint64_t
-hash_all(const NlpVocab *v)
+static NlpStatus
+hash_all(NlpVocab *v, NlpPace *pace, NlpError *err)
 {
 	uint64_t	h = v->n;
 
@@ -321,22 +340,51 @@ hash_all(const NlpVocab *v)
 		h = (h ^ nlp_hash_bytes(record_text(v, r), r->len)) * 0x9e3779b97f4a7c15u;
 		h = ((h ^ (h >> 29)) + count) * 0xbf58476d1ce4e5b9u;
 		h ^= h >> 32;
+		NLP_TRY(nlp_pace(pace, 1 + r->len / 8, err));
 	}
-	return h;
+	v->hash = h;
+	return NLP_OK;
+}
+
+/* The base 2 logarithm from below: its whole part, and what is above the power of two as a part of it. */
+static double
+bits_of(uint64_t count)
+{
+	int			whole = 63 - __builtin_clzll(count | 1);
+
+	return count == 0 ? 0 : whole - 1 + (double) count / (double) (UINT64_C(1) << whole);
 }
 
 static void
-give_ranks(NlpVocab *v, size_t kept)
+note_kept(NlpVocab *v, const Record *r, uint64_t count)
 {
-	memset(v->rank_of, 0xff, (v->n_records + 1) * sizeof(uint32_t));
+	const char *text = record_text(v, r);
+	uint32_t	characters = 0;
+
+	for (uint32_t i = 0; i < r->len; i++)
+		characters += ((unsigned char) text[i] & 0xc0) != 0x80;
+	v->lengths[characters]++;
+	v->text_bytes += r->len;
+	v->tokens += r->count;
+	v->count_bits += bits_of(count);
+	v->count_total += (double) count;
+}
+
+static NlpStatus
+give_ranks(NlpVocab *v, size_t kept, NlpPace *pace, NlpError *err)
+{
+	NLP_TRY(nlp_set_paced(pace, v->rank_of, 0xff, (v->n_records + 1) * sizeof(uint32_t), err));
 	v->n = (uint32_t) kept;
 	for (uint32_t rank = 0; rank < v->n; rank++)
 	{
+		const Record *r = v->records + v->by_rank[rank];
+
 		v->rank_of[v->by_rank[rank]] = rank;
-		v->tokens += v->records[v->by_rank[rank]].count;
+		note_kept(v, r, nlp_vocab_word_count(v, rank));
+		NLP_TRY(nlp_pace(pace, 1 + r->len / 8, err));
 	}
 	v->finished = true;
-	v->hash = hash_all(v);
+	return hash_all(v, pace, err);
 }
 
 NlpStatus
@@ -344,6 +392,7 @@ nlp_vocab_finish(NlpVocab *v, uint32_t min_count, uint32_t max_words, const NlpE
 {
 	size_t		bytes = (v->n_records + 1) * sizeof(uint32_t);
 	size_t		kept = v->n_old;
+	NlpPace		pace = {.env = env};
 
 	if (v->finished)
 		return nlp_fail(err, NLP_EINTERNAL, "vocabulary finished twice");
@@ -356,16 +405,21 @@ nlp_vocab_finish(NlpVocab *v, uint32_t min_count, uint32_t max_words, const NlpE
 	if (!v->by_rank || !v->rank_of)
 		return nlp_no_memory(err, bytes, "vocabulary");
 	for (uint32_t i = 0; i < v->n_old; i++)
+	{
 		v->by_rank[i] = i;
+		NLP_TRY(nlp_pace(&pace, 1, err));
+	}
 	for (size_t i = v->n_old; i < v->n_records; i++)
+	{
 		if (v->records[i].count >= min_count)
 			v->by_rank[kept++] = (uint32_t) i;
+		NLP_TRY(nlp_pace(&pace, 1, err));
+	}
 	/* rank_of is room to sort in, before it gets its own meaning. */
-	NLP_TRY(sort_ids(v, v->by_rank + v->n_old, v->rank_of, kept - v->n_old, env, err));
+	NLP_TRY(sort_ids(v, v->by_rank + v->n_old, v->rank_of, kept - v->n_old, &pace, err));
 	if (max_words > 0 && kept > max_words)
 		kept = max_words > v->n_old ? max_words : v->n_old;
-	give_ranks(v, kept);
-	return NLP_OK;
+	return give_ranks(v, kept, &pace, err);
 }
 
 /* ---- asking ---- */
@@ -409,6 +463,25 @@ nlp_vocab_word_count(const NlpVocab *v, uint32_t rank)
 	uint32_t	id = v->by_rank[rank];
 
 	return v->records[id].count + (id < v->n_old ? v->old_counts[id] : 0);
+}
+
+uint64_t
+nlp_vocab_text_bytes(const NlpVocab *v)
+{
+	return v->text_bytes;
+}
+
+const uint64_t *
+nlp_vocab_lengths(const NlpVocab *v)
+{
+	return v->lengths;
+}
+
+double
+nlp_vocab_count_bits(const NlpVocab *v, double *total)
+{
+	*total = v->count_total;
+	return v->count_bits;
 }
 
 uint64_t

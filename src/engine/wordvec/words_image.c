@@ -13,6 +13,7 @@
 #include "core/hash.h"
 #include "core/utf8.h"
 #include "tensor/dtype.h"
+#include "wordvec/pace.h"
 #include "wordvec/words_private.h"
 #include "engine_only.h"
 
@@ -205,6 +206,7 @@ read_words(NlpWordsPlan *p, const NlpEnv *env, NlpError *err)
 {
 	NlpWords   *w = &p->header;
 	const NlpGgufKv *kv;
+	NlpPace		pace = {.env = env};
 	uint64_t	slots = 16;
 
 	NLP_TRY(nlp_gguf_array(p->gguf, "word2vec.words", NLP_GGUF_STRING, &kv, NULL, err));
@@ -220,19 +222,19 @@ read_words(NlpWordsPlan *p, const NlpEnv *env, NlpError *err)
 	p->hash = nlp_alloc(p->alloc, slots * sizeof(uint32_t));
 	if (!p->hash)
 		return nlp_no_memory(err, slots * sizeof(uint32_t), "index of words");
-	memset(p->hash, 0xff, slots * sizeof(uint32_t));
+	NLP_TRY(nlp_set_paced(&pace, p->hash, 0xff, slots * sizeof(uint32_t), err));
 	for (uint32_t i = 0; i < w->n; i++)
 	{
 		NLP_TRY(index_word(p, kv, i, err));
-		if (i % 65536 == 65535)
-			NLP_TRY(nlp_poll(env, err));
+		NLP_TRY(nlp_pace(&pace, 2 + p->words[i].len / 4, err));
 	}
 	return NLP_OK;
 }
 
 static NlpStatus
-read_counts(NlpWordsPlan *p, NlpError *err)
+read_counts(NlpWordsPlan *p, const NlpEnv *env, NlpError *err)
 {
+	NlpPace		pace = {.env = env};
 	const NlpGgufKv *kv;
 	bool		found;
 	uint64_t	total = 0;
@@ -249,6 +251,7 @@ read_counts(NlpWordsPlan *p, NlpError *err)
 		if (!nlp_add_size(total, p->counts[i], &total) || total > MAX_COUNTS)
 			return nlp_fail_at(err, NLP_ECORRUPT, "word2vec.counts", kv->offset,
 							   "the sum of the words' counts is larger than 2^62");
+		NLP_TRY(nlp_pace(&pace, 1, err));
 	}
 	if (total == 0)
 		return nlp_fail_at(err, NLP_ECORRUPT, "word2vec.counts", kv->offset, "all counts of words are zero");
@@ -326,7 +329,7 @@ plan(NlpWordsPlan *p, const NlpEnv *env, NlpError *err)
 {
 	NLP_TRY(read_keys(p->gguf, &p->header, err));
 	NLP_TRY(read_words(p, env, err));
-	NLP_TRY(read_counts(p, err));
+	NLP_TRY(read_counts(p, env, err));
 	NLP_TRY(find_tensors(p, err));
 	if (!lay_out(&p->header, p->counts != NULL, p->parts[OUTPUT] || p->parts[NODES], p->parts[SUBWORD] != NULL))
 		return nlp_fail(err, NLP_ELIMIT, "the model is too large");
@@ -389,9 +392,10 @@ zero_gap(char *block, uint64_t from)
 }
 
 /* Everything before the vectors but norms and scales. */
-static void
-build_tables(const NlpWordsPlan *p, char *block)
+static NlpStatus
+build_tables(const NlpWordsPlan *p, char *block, const NlpEnv *env, NlpError *err)
 {
+	NlpPace		pace = {.env = env};
 	const NlpWords *w = &p->header;
 	uint64_t   *starts = (uint64_t *) (block + w->starts_offset);
 	char	   *text = block + w->text_offset;
@@ -404,22 +408,24 @@ build_tables(const NlpWordsPlan *p, char *block)
 		starts[i] = at;
 		memcpy(text + at, p->words[i].data, p->words[i].len);
 		at += p->words[i].len;
+		NLP_TRY(nlp_pace(&pace, 1 + p->words[i].len / 4, err));
 	}
 	starts[w->n] = at;
 	zero_gap(block, w->starts_offset + ((uint64_t) w->n + 1) * sizeof(uint64_t));
 	zero_gap(block, w->text_offset + w->text_bytes);
 	if (p->counts)
 	{
-		memcpy(block + w->counts_offset, p->counts, w->n * sizeof(uint64_t));
+		NLP_TRY(nlp_copy_paced(&pace, block + w->counts_offset, p->counts, w->n * sizeof(uint64_t), err));
 		zero_gap(block, w->counts_offset + w->n * sizeof(uint64_t));
 	}
-	memcpy(block + w->hash_offset, p->hash, ((size_t) w->hash_mask + 1) * sizeof(uint32_t));
+	NLP_TRY(nlp_copy_paced(&pace, block + w->hash_offset, p->hash, ((size_t) w->hash_mask + 1) * sizeof(uint32_t), err));
 	zero_gap(block, w->hash_offset + ((uint64_t) w->hash_mask + 1) * sizeof(uint32_t));
 	zero_gap(block, w->norms_offset + w->n * sizeof(float));
-	memset(block + w->scales_offset, 0, (size_t) (w->text_offset - w->scales_offset));
+	NLP_TRY(nlp_set_paced(&pace, block + w->scales_offset, 0, (size_t) (w->text_offset - w->scales_offset), err));
 	/* The rows that the last tile has and the table has not. */
 	memset(block + w->codes_offset + (tiles_of(w) - 1) * nlp_scan_tile_bytes(w->dim), 0,
 		   nlp_scan_tile_bytes(w->dim));
+	return NLP_OK;
 }
 
 static NlpStatus
@@ -576,8 +582,8 @@ nlp_words_build(NlpWordsPlan *p, const NlpSource *src, const NlpEnv *env, void *
 	b.unit = b.row + w->stride;
 	b.codes = (int8_t *) (b.unit + w->stride);
 	if (block)
-		build_tables(p, block);
-	if (block && w->tree_offset)
+		st = build_tables(p, block, env, err);
+	if (st == NLP_OK && block && w->tree_offset)
 		st = build_tree(w, block, env, err);
 	if (st == NLP_OK)
 		st = build_parts(&b, env, err);
