@@ -93,7 +93,7 @@ options(NlpWordObjective objective, NlpWordLoss loss, bool exact, uint32_t dim)
 	return o;
 }
 
-static NlpWord2vec *
+static inline NlpWord2vec *
 trainer(const NlpWord2vecOptions *o, const Text *t, const NlpEnv *env)
 {
 	NlpWord2vec *w = NULL;
