@@ -66,7 +66,7 @@ WITH liked AS (SELECT * FROM title WHERE title IN ('Dark', 'Babylon Berlin', 'Na
      taste AS (SELECT avg(l2_normalize(watched)) AS e FROM liked)
 SELECT t.title, round((1 - (t.watched <=> taste.e))::numeric, 2) AS similarity,
        (SELECT l.title FROM liked l ORDER BY l.watched <=> t.watched LIMIT 1) AS because
-	FROM title t, taste
-	WHERE t.show_id NOT IN (SELECT show_id FROM liked) AND t.type = 'TV Show' AND t.release_year >= 2015
-	ORDER BY t.watched <=> taste.e LIMIT 8;
+	FROM taste, LATERAL (SELECT * FROM title t
+		WHERE t.show_id NOT IN (SELECT show_id FROM liked) AND t.type = 'TV Show' AND t.release_year >= 2015
+		ORDER BY t.watched <=> taste.e LIMIT 8) t;
 \set ECHO none

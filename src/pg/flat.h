@@ -119,7 +119,7 @@ extern bool flat_is_head(Page page, const FlatLayout *l);
 extern void flat_read_meta(Relation index, FlatMeta *meta);
 /* Make the index one of dim dimensions if it has none yet; ERROR when it has others. */
 extern void flat_fix_dim(Relation index, int dim, FlatMeta *meta);
-extern void flat_check_dim(int want, int have);
+extern void flat_check_dim(Relation index, int want, int have);
 /* A new block at the end of the index, exclusively locked. */
 extern Buffer flat_extend(Relation index);
 /* The metric of the index's opclass, and the dimensions of its column or 0. */

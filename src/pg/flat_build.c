@@ -156,7 +156,7 @@ build_row(Relation index, ItemPointer tid, Datum *values, bool *isnull, bool ali
 	e = DatumGetEmbedding(values[0]);
 	if (b->l.dim == 0)
 		learn_dim(b, e->dim);
-	flat_check_dim(b->l.dim, e->dim);
+	flat_check_dim(b->index, b->l.dim, e->dim);
 	if (flat_encode(b->metric, e->x, e->dim, b->work, b->codes, &code))
 	{
 		for (int part = 0; part < b->l.pages; part++)

@@ -117,12 +117,14 @@ flat_is_head(Page page, const FlatLayout *l)
 }
 
 void
-flat_check_dim(int want, int have)
+flat_check_dim(Relation index, int want, int have)
 {
 	if (want != have)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("expected %d dimensions, not %d", want, have)));
+				 errmsg("expected %d dimensions, not %d", want, have),
+				 errdetail("Index \"%s\" holds embeddings of %d dimensions.", RelationGetRelationName(index), want),
+				 errhint("A column of type embedding(%d) keeps others out; REINDEX lets an index take another number.", want)));
 }
 
 static void
@@ -170,7 +172,7 @@ flat_fix_dim(Relation index, int dim, FlatMeta *meta)
 		}
 		UnlockReleaseBuffer(buffer);
 	}
-	flat_check_dim(meta->dim, dim);
+	flat_check_dim(index, meta->dim, dim);
 }
 
 Buffer

@@ -578,7 +578,7 @@ take_query(IndexScanDesc scan, FlatScan *s)
 	if (!s->is_null)
 	{
 		e = DatumGetEmbedding(key->sk_argument);
-		flat_check_dim(dim, e->dim);
+		flat_check_dim(scan->indexRelation, dim, e->dim);
 		s->is_nan = s->meta.metric == FLAT_COSINE && all_zero(e);
 	}
 	zeros = s->is_null ? palloc0(dim * sizeof(float)) : NULL;

@@ -3,7 +3,7 @@
  * The taste is the mean of the liked items' unit vectors; candidates are the other rows
  * that pass a filter, nearest first by cosine; each is explained by the liked item that
  * is nearest to it. It is one statement of SQL over a table of the caller's, run with the
- * caller's rights (README shows it), so indexes on the column serve it and a filter loses no rows. */
+ * caller's rights (docs/recommend.md shows it), so indexes on the column serve it and a filter loses no rows. */
 #include "postgres.h"
 
 #include "access/htup_details.h"

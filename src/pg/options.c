@@ -31,7 +31,7 @@ typedef enum OptionType
 typedef struct OptionSpec
 {
 	const char *key;
-	uint32		bit;
+	uint64		bit;
 	OptionType	type;
 	size_t		offset;			/* of the field in PgNlpOptions */
 	double		low,
@@ -111,7 +111,7 @@ known_keys(const PgNlpVerb *verb)
 }
 
 static _Noreturn void
-unknown_key(const PgNlpVerb *verb, const char *key, uint32 bit)
+unknown_key(const PgNlpVerb *verb, const char *key, uint64 bit)
 {
 	if (verb->sampling_twin && (bit & OPTS_SAMPLING))
 		ereport(ERROR,

@@ -10,38 +10,38 @@
 #include "pg_nlp.h"
 
 /* Keys, as bits. */
-#define OPT_MAX_TOKENS			(1u << 0)
-#define OPT_STOP				(1u << 1)
-#define OPT_IGNORE_EOS			(1u << 2)
-#define OPT_TRUNCATE			(1u << 3)
-#define OPT_ON_ERROR			(1u << 4)
-#define OPT_TEMPERATURE			(1u << 5)
-#define OPT_TOP_K				(1u << 6)
-#define OPT_TOP_P				(1u << 7)
-#define OPT_MIN_P				(1u << 8)
-#define OPT_REPEAT_PENALTY		(1u << 9)
-#define OPT_PRESENCE_PENALTY	(1u << 10)
-#define OPT_FREQUENCY_PENALTY	(1u << 11)
-#define OPT_SEED				(1u << 12)
-#define OPT_SPECIAL				(1u << 13)
-#define OPT_BOS					(1u << 14)
-#define OPT_METHOD				(1u << 15)
-#define OPT_INSTRUCTION			(1u << 16)
-#define OPT_BATCH				(1u << 17)
-#define OPT_WHERE				(1u << 18)
-#define OPT_SAMPLE_ROWS			(1u << 19)
-#define OPT_SAMPLE_SECONDS		(1u << 20)
-#define OPT_TOP					(1u << 21)
-#define OPT_MIN_SIMILARITY		(1u << 22)
-#define OPT_MIN_COUNT			(1u << 23)
-#define OPT_EXCLUDE				(1u << 24)
-#define OPT_PATTERN				(1u << 25)
-#define OPT_NORMALIZE			(1u << 26)
-#define OPT_SUBWORDS			(1u << 27)
-#define OPT_WEIGHTING			(1u << 28)
-#define OPT_KEEP_CASE			(1u << 29)
-#define OPT_SEGMENTER			(1u << 30)
-#define OPT_HMM					(1u << 31)
+#define OPT_MAX_TOKENS			(UINT64CONST(1) << 0)
+#define OPT_STOP				(UINT64CONST(1) << 1)
+#define OPT_IGNORE_EOS			(UINT64CONST(1) << 2)
+#define OPT_TRUNCATE			(UINT64CONST(1) << 3)
+#define OPT_ON_ERROR			(UINT64CONST(1) << 4)
+#define OPT_TEMPERATURE			(UINT64CONST(1) << 5)
+#define OPT_TOP_K				(UINT64CONST(1) << 6)
+#define OPT_TOP_P				(UINT64CONST(1) << 7)
+#define OPT_MIN_P				(UINT64CONST(1) << 8)
+#define OPT_REPEAT_PENALTY		(UINT64CONST(1) << 9)
+#define OPT_PRESENCE_PENALTY	(UINT64CONST(1) << 10)
+#define OPT_FREQUENCY_PENALTY	(UINT64CONST(1) << 11)
+#define OPT_SEED				(UINT64CONST(1) << 12)
+#define OPT_SPECIAL				(UINT64CONST(1) << 13)
+#define OPT_BOS					(UINT64CONST(1) << 14)
+#define OPT_METHOD				(UINT64CONST(1) << 15)
+#define OPT_INSTRUCTION			(UINT64CONST(1) << 16)
+#define OPT_BATCH				(UINT64CONST(1) << 17)
+#define OPT_WHERE				(UINT64CONST(1) << 18)
+#define OPT_SAMPLE_ROWS			(UINT64CONST(1) << 19)
+#define OPT_SAMPLE_SECONDS		(UINT64CONST(1) << 20)
+#define OPT_TOP					(UINT64CONST(1) << 21)
+#define OPT_MIN_SIMILARITY		(UINT64CONST(1) << 22)
+#define OPT_MIN_COUNT			(UINT64CONST(1) << 23)
+#define OPT_EXCLUDE				(UINT64CONST(1) << 24)
+#define OPT_PATTERN				(UINT64CONST(1) << 25)
+#define OPT_NORMALIZE			(UINT64CONST(1) << 26)
+#define OPT_SUBWORDS			(UINT64CONST(1) << 27)
+#define OPT_WEIGHTING			(UINT64CONST(1) << 28)
+#define OPT_KEEP_CASE			(UINT64CONST(1) << 29)
+#define OPT_SEGMENTER			(UINT64CONST(1) << 30)
+#define OPT_HMM					(UINT64CONST(1) << 31)
 
 #define OPTS_ANSWER		(OPT_MAX_TOKENS | OPT_STOP | OPT_IGNORE_EOS | OPT_TRUNCATE | OPT_ON_ERROR)
 #define OPTS_SAMPLING	(OPT_TEMPERATURE | OPT_TOP_K | OPT_TOP_P | OPT_MIN_P | OPT_REPEAT_PENALTY | \
@@ -58,14 +58,14 @@ typedef struct PgNlpVerb
 {
 	const char *name;			/* as a user calls it */
 	uint32		task;			/* NLP_TASK_* */
-	uint32		keys;			/* OPT_* it takes */
+	uint64		keys;			/* OPT_* it takes */
 	int			max_tokens;		/* default length of an answer; 0: does not apply */
 	const char *sampling_twin;	/* the verb that takes the sampling keys, for a greedy one; or NULL */
 } PgNlpVerb;
 
 typedef struct PgNlpOptions
 {
-	uint32		given;			/* OPT_* present and not null */
+	uint64		given;			/* OPT_* present and not null */
 	NlpGenOptions gen;			/* stop strings are UTF-8, palloc'ed in the caller's context */
 	bool		null_on_error;
 	bool		special;		/* texts of special tokens become those tokens */

@@ -26,7 +26,7 @@ grep -q -w avx512_vnni /proc/cpuinfo && isas="avx2 avx512"
 grep -q -w avx2 /proc/cpuinfo || isas=$("$bench" "$tmp/flat" --epochs 1 --quiet | sed -n 's/.*isa //p')
 echo "instruction sets: $isas; $(wc -w <"$tmp/lines") words; dim $dim"
 
-ours() { "$bench" "$tmp/lines" --lines --quiet --epochs 1 --dim "$dim" "$@"; }
+ours() { "$bench" "$tmp/lines" --lines --quiet --epochs 1 --sample 1e-4 --dim "$dim" "$@"; }
 rate() { sed -n 's/.* s, \([0-9.]*\) k words\/CPU s.*/\1/p'; }
 wall() { sed -n 's/.*CPU s, \([0-9.]*\) s, .*/\1/p'; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
