@@ -3,6 +3,7 @@
  *
  * Polls are counted, not seconds: a loop over so many values or bytes must poll once in 2^18
  * values or a megabyte. */
+#include "core/pool.h"
 #include "word2vec_text.h"
 #include "words_model.h"
 #include "wordvec/words_private.h"
@@ -210,7 +211,8 @@ test_grams_of(void)
 	CHECK(nlp_subwords_of(0, 0, 10) == 0 && nlp_subwords_of(3, 6, 0) == 0);
 }
 
-/* Long words with all their n-grams: what the trainer will take is known without looking at them. */
+/* Long words with all their n-grams: what the trainer will take is known without looking at them; making and
+ * writing them polls. */
 static void
 test_long_words(void)
 {
@@ -222,6 +224,8 @@ test_long_words(void)
 	NlpWord2vec *w = NULL;
 	NlpError	err;
 	char		word[LETTERS];
+	NlpBuf		file;
+	NlpSink		sink = {words_to_buf, &file};
 	uint64_t	bytes,
 				grams = N * nlp_subwords_of(1, 64, LETTERS);
 	uint32_t	id;
@@ -244,6 +248,12 @@ test_long_words(void)
 	CHECK(w->gram_start[N] == grams && w->max_grams == grams / N);
 	CHECKF(p.seen >= polls_of((double) grams * 0.8), "%llu", (unsigned long long) p.seen);	/* looked at word by word */
 	CHECK(w->poll_every <= 2);	/* centres of 60,000 rows */
+	/* A word's vector is the mean of its n-grams' rows: written, they are all summed. */
+	nlp_buf_init(&file, &nlp_libc_alloc);
+	p.seen = 0;
+	CHECK_OK(nlp_word2vec_write(w, "m", false, &sink, &env, &err), err);
+	CHECKF(p.seen >= N, "%llu", (unsigned long long) p.seen);
+	nlp_buf_free(&file);
 	nlp_word2vec_free(w);
 	nlp_vocab_free(v);
 }
@@ -265,6 +275,7 @@ test_rows(void)
 	NlpMemorySource src;
 	WordsModel	old;
 	double		floats;
+	NlpPool    *pool;
 
 	o.subword_min = 3;
 	o.subword_max = 4;
@@ -296,6 +307,21 @@ test_rows(void)
 	words_model_free(&old);
 	nlp_buf_free(&file);
 	nlp_word2vec_free(w);
+	/* Private rows, and a look at all rows at the end. */
+	CHECK_OK(nlp_pool_new(2, &pool, &err), err);
+	o.buckets = 1;
+	o.dim = 16000;
+	o.epochs = 1;
+	o.sample = 1e-9;
+	p = (Polls) {0};
+	env.pool = pool;
+	CHECK_OK(nlp_word2vec_new(&o, t.vocab, &env, &w, &err), err);
+	CHECK(w->hot == w->n && w->threads == 2);
+	p = (Polls) {.cancel_at = 4};
+	CHECK(run(w, &t, &env, NULL, NULL, &err) == NLP_ECANCELLED);
+	CHECK(p.seen == 4 && w->block_place == 0 && w->next_piece == 0);
+	nlp_word2vec_free(w);
+	nlp_pool_free(pool);
 	free_text(&t);
 }
 

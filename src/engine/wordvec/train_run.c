@@ -194,6 +194,8 @@ run_epoch(NlpWord2vec *t, const NlpSource *spool, const NlpEnv *env, NlpTrainPro
 static NlpStatus
 check_finite(const NlpWord2vec *t, const float *rows, uint64_t n, const NlpEnv *env, NlpError *err)
 {
+	NlpPace		pace = {.env = env};
+
 	for (uint64_t i = 0; rows && i < n; i++)
 	{
 		if (!(t->kernel->largest(rows + i * t->stride, t->stride) < 3e38f))
@@ -201,8 +203,7 @@ check_finite(const NlpWord2vec *t, const float *rows, uint64_t n, const NlpEnv *
 			nlp_fail(err, NLP_EINVALID, "training diverged: row %llu is not finite", (unsigned long long) i);
 			return nlp_hint(err, "Lower option \"alpha\".");
 		}
-		if (i % 4096 == 0)
-			NLP_TRY(nlp_poll(env, err));
+		NLP_TRY(nlp_pace(&pace, t->stride, err));
 	}
 	return NLP_OK;
 }
@@ -230,13 +231,18 @@ NlpStatus
 nlp_word2vec_run(NlpWord2vec *t, const NlpSource *spool, const NlpEnv *env, NlpTrainProgress progress, void *ctx,
 				 NlpError *err)
 {
+	NlpPace		pace = {.env = env};
+
 	NLP_TRY(check_spool(t, spool, err));
 	if (nlp_pool_size(env->pool) < t->threads)
 		return nlp_fail(err, NLP_EINTERNAL, "the trainer was made for more threads than there are");
 	t->env = env;
 	t->kernel = nlp_word_kernel();
-	if (t->hot > 0)
-		share_rows(t, 0, t->hot, false);
+	for (uint32_t i = 0; i < t->hot; i++)
+	{
+		share_rows(t, i, i + 1, false);
+		NLP_TRY(nlp_pace(&pace, 2 * (uint64_t) t->threads * t->stride, err));
+	}
 	for (; t->epoch < t->o.epochs; t->epoch++, t->place = 0)
 		NLP_TRY(run_epoch(t, spool, env, progress, ctx, err));
 	if (!t->useful && !t->restored)

@@ -38,23 +38,34 @@ nlp_train_vector(const NlpWord2vec *t, uint32_t word, float *out)
 		out[c] *= part;
 }
 
+typedef struct RowsOut
+{
+	const NlpWord2vec *t;
+	NlpPace		pace;
+} RowsOut;
+
 static NlpStatus
 row_out(void *ctx, int tensor, uint32_t row, float *out, NlpError *err)
 {
-	const NlpWord2vec *t = ctx;
+	RowsOut    *o = ctx;
+	const NlpWord2vec *t = o->t;
 	const float *rows = tensor == 1 ? t->input : tensor == 2 ? t->gram : t->output;
+	uint64_t	summed = 1;
 
 	if (tensor == 0)
+	{
 		nlp_train_vector(t, row, out);
+		summed += t->gram ? t->gram_start[row + 1] - t->gram_start[row] : 0;
+	}
 	else
 		memcpy(out, rows + (size_t) row * t->stride, t->o.dim * sizeof(float));
-	return NLP_OK;
+	return nlp_pace(&o->pace, summed * t->stride, err);
 }
 
 static NlpStatus
 training_keys(void *ctx, NlpGgufWriter *w, NlpError *err)
 {
-	const NlpWord2vec *t = ctx;
+	const NlpWord2vec *t = ((RowsOut *) ctx)->t;
 	uint64_t	hash = nlp_vocab_hash(t->vocab);
 
 	NLP_TRY(nlp_gguf_put_u32(w, TRAINING "version", VERSION, err));
@@ -86,15 +97,15 @@ write_with_words(NlpWord2vec *t, const char *name, bool checkpoint, NlpStr *word
 		.has_output_nodes = nodes,
 		.name = name,
 	};
-	NlpPace		pace = {.env = env};
+	RowsOut		rows = {.t = t, .pace = {.env = env}};
 
 	for (uint32_t i = 0; i < t->n; i++)
 	{
-		NLP_TRY(nlp_pace(&pace, 1, err));
+		NLP_TRY(nlp_pace(&rows.pace, 1, err));
 		words[i].data = nlp_vocab_word(t->vocab, i, &words[i].len);
 		counts[i] = nlp_vocab_word_count(t->vocab, i);
 	}
-	return nlp_words_write(&out, row_out, t, checkpoint ? training_keys : NULL, sink, env, err);
+	return nlp_words_write(&out, row_out, &rows, checkpoint ? training_keys : NULL, sink, env, err);
 }
 
 NlpStatus
