@@ -3,10 +3,13 @@
  *
  *   word2vec_bench TEXT [--out FILE] [--format bin|gguf] [--objective skip-gram|cbow] [--loss negative|...]
  *                  [--dim N] [--window N] [--negative N] [--sample X] [--epochs N] [--alpha X] [--min-count N]
- *                  [--subword MIN,MAX] [--buckets N] [--threads N] [--hot N] [--isa NAME] [--seed N] [--exact] [--lines]
+ *                  [--subword MIN,MAX] [--buckets N] [--threads N] [--hot N] [--isa NAME] [--seed N] [--exact] [--lines] [--pin]
  *
  * Rates are words of the vocabulary per second of CPU time of all threads together; the
- * vocabulary pass (cutting, counting, keeping ids) is told apart. --lines: a line is a text. */
+ * vocabulary pass (cutting, counting, keeping ids) is told apart. --lines: a line is a text. --pin: each
+ * thread on a processor of its own, where the scheduler of a virtual machine packs threads together. */
+#define _GNU_SOURCE				/* sched_setaffinity */
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +33,20 @@ die(const char *what, const NlpError *err)
 {
 	fprintf(stderr, "%s: %s (%s)\n", what, err ? err->message : "failed", err ? err->detail : "");
 	exit(1);
+}
+
+/* On the rank's own processor. */
+static void
+pin(void *ctx, int rank, int size)
+{
+	cpu_set_t	set;
+
+	(void) ctx;
+	(void) size;
+	CPU_ZERO(&set);
+	CPU_SET(rank, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) != 0)
+		die("sched_setaffinity", NULL);
 }
 
 /* ---- the spool: ids in memory ---- */
@@ -188,7 +205,8 @@ typedef struct Args
 			   *out;
 	bool		bin,
 				lines,
-				quiet;
+				quiet,
+				pin;
 	int			threads;
 } Args;
 
@@ -260,6 +278,8 @@ parse(int argc, char **argv)
 			a.lines = true;
 		else if (strcmp(argv[i], "--quiet") == 0)
 			a.quiet = true;
+		else if (strcmp(argv[i], "--pin") == 0)
+			a.pin = true;
 		else if (argv[i][0] != '-')
 			a.text = argv[i];
 		else if (i + 1 < argc)
@@ -300,6 +320,8 @@ main(int argc, char **argv)
 
 	if (nlp_pool_new(a.threads, &env.pool, &err) != NLP_OK || nlp_vocab_new(&nlp_libc_alloc, &vocab, &err) != NLP_OK)
 		die("start", &err);
+	if (a.pin)
+		nlp_pool_run(env.pool, pin, NULL);
 	read_text(a.text, a.lines, vocab, &spool);
 	if (nlp_vocab_finish(vocab, a.o.min_count, a.o.max_words, &env, &err) != NLP_OK)
 		die("vocabulary", &err);

@@ -8,7 +8,7 @@
 #   W2V_DIM     (default 100)      W2V_PEERS  (default "gensim fasttext")
 #   W2V_PYTHON  a python with gensim and fasttext (default python3)
 #   WORD2VEC_C  word2vec.c's program, built by hand: measured too. It counts in clock(), its whole training.
-# Then two threads against one: wall time, alternating pairs (W2V_PAIRS, default 10), median of the ratios.
+# Then two threads against one: wall time, each thread pinned, alternating pairs (W2V_PAIRS, default 10), median of the ratios.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 text=${1:?usage: word2vec_peer.sh TEXT}
@@ -57,8 +57,8 @@ for objective in skip-gram cbow; do
 		done
 	done
 	for ((i = 0; i < pairs; i++)); do
-		one=$(ours --objective $objective --threads 1 | wall)
-		two=$(ours --objective $objective --threads 2 | wall)
+		one=$(ours --objective $objective --epochs 2 --pin --threads 1 | wall)
+		two=$(ours --objective $objective --epochs 2 --pin --threads 2 | wall)
 		awk -v a="$one" -v b="$two" 'BEGIN { print a / b }'
 	done | median | awk -v o=$objective '{ printf "%s, 2 threads: %.2f times 1 thread (wall)\n", o, $1 }'
 done

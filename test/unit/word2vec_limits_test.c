@@ -13,7 +13,7 @@ test_options(void)
 
 	nlp_word2vec_defaults(NLP_WORDS_SKIPGRAM, &o);
 	CHECK_OK(nlp_word2vec_check(&o, &err), err);
-	CHECK(o.window == 5 && o.alpha == 0.025f && o.negative == 5 && o.hot_rows == 2000);
+	CHECK(o.window == 5 && o.alpha == 0.025f && o.negative == 5 && o.hot_rows == 32000);
 	nlp_word2vec_defaults(NLP_WORDS_CBOW, &o);
 	CHECK_OK(nlp_word2vec_check(&o, &err), err);
 	CHECK(o.window == 8 && o.alpha == 0.05f && o.cbow_mean);

@@ -28,6 +28,7 @@
 #define MAX_NEGATIVE 64
 #define MAX_SOFTMAX_WORDS 50000
 #define MAX_SOFTMAX_VALUES 50000000	/* words times dim */
+#define LEAST_PRIVATE 1000		/* words: fewer are never all private to a thread */
 #define PIECE_IDS 1000
 #define QUARTER_SECOND 1.0e9	/* what a thread is reckoned to do in it: multiply-adds, on the slow side */
 #define POLL_WORK 1.0e6			/* multiply-adds between two polls */
@@ -53,7 +54,7 @@ nlp_word2vec_defaults(NlpWordObjective objective, NlpWord2vecOptions *o)
 		.alpha = cbow ? 0.05f : 0.025f,
 		.min_alpha = cbow ? 0.05f * 1e-4f : 0.025f * 1e-4f,
 		.seed = 1,
-		.hot_rows = 2000,
+		.hot_rows = 32000,
 	};
 }
 
@@ -181,6 +182,9 @@ size_up(const NlpWord2vecOptions *o, const NlpVocab *vocab, int threads, uint32_
 	s.stride = (o->dim + 15) / 16 * 16;
 	s.hot = threads > 1 ? o->hot_rows : 0;
 	s.hot = s.hot < s.n_out ? s.hot : s.n_out;
+	/* Few rows change so often that copies of all of them drift apart; the rows themselves do better. */
+	if (s.hot == s.n_out && s.n_out < LEAST_PRIVATE)
+		s.hot = 0;
 	count_grams(o, vocab, &s);
 	s.x_rows = (o->objective == NLP_WORDS_CBOW ? 2 * o->window : 1) * (1 + s.max_grams) + NLP_WORD_INPUTS;
 	outs = o->loss == NLP_WORDS_NEGATIVE ? 1 + o->negative + NLP_WORD_INPUTS :

@@ -40,7 +40,7 @@ typedef struct NlpWord2vecOptions
 	float		alpha;			/* 0.025; 0.05 for cbow; falls linearly to min_alpha */
 	float		min_alpha;		/* 1e-4 of alpha, as word2vec.c */
 	uint64_t	seed;
-	uint32_t	hot_rows;		/* private rows a thread: 2,000; 0 with one thread */
+	uint32_t	hot_rows;		/* private rows a thread: 32,000; 0 with one thread */
 	bool		chinese;		/* noted in the model */
 } NlpWord2vecOptions;
 

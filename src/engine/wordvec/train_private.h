@@ -168,6 +168,8 @@ struct NlpWord2vec
 				stride;
 	uint32_t	hot;			/* private rows a thread: the first of input and of output words, the last inner nodes */
 	uint32_t	hot_out_first;
+	uint32_t	far_part;		/* of the less frequent private rows: added up after the next block */
+	bool		apart;			/* private rows have changes that the common ones have not */
 	float	   *input;			/* [n][stride] */
 	float	   *output;			/* [n_out][stride] */
 	float	   *gram;			/* [buckets][stride] */
@@ -217,6 +219,9 @@ nlp_train_output(const NlpWord2vec *t, const NlpTrainThread *th, uint32_t row)
 }
 
 extern float nlp_train_alpha(const NlpWord2vec *t, uint32_t epoch, uint64_t place);
+/* Bring every private row's changes into the common one; the pool is idle. */
+extern void nlp_train_join(NlpWord2vec *t);
+
 /* One thread's part of the block; returns at its end or when stop is set. */
 extern void nlp_train_thread(NlpTrainThread *th);
 /* token_embd of a word: its row, or the mean with its n-grams. out [dim] */

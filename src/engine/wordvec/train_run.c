@@ -19,6 +19,9 @@ nlp_train_alpha(const NlpWord2vec *t, uint32_t epoch, uint64_t place)
 	return (float) (t->o.alpha - (t->o.alpha - (double) t->o.min_alpha) * part);
 }
 
+#define NEAR_ROWS 2000			/* private rows that are added up after every block ... */
+#define FAR_PARTS 8				/* ... and into how many parts the others fall, one a block */
+
 /* ---- blocks ---- */
 
 /* Cut the n ids of the buffer into sentences and pieces. last: the spool ends with them, so what
@@ -55,7 +58,7 @@ cut_block(NlpWord2vec *t, uint32_t n, bool last)
 /* ---- private rows ---- */
 
 static float *
-common_row(NlpWord2vec *t, int side, uint32_t i)
+common_row(const NlpWord2vec *t, int side, uint32_t i)
 {
 	return side == 0 ? t->input + (size_t) i * t->stride : t->output + (size_t) (t->hot_out_first + i) * t->stride;
 }
@@ -66,27 +69,90 @@ private_row(const NlpWord2vec *t, int rank, int side, uint32_t i)
 	return (side == 0 ? t->thread[rank].hot_in : t->thread[rank].hot_out) + (size_t) i * t->stride;
 }
 
-/* Rows first.. of both sides: what threads changed is added up; or, at the start, copies are made. */
+/* What part of the sum of the threads' changes of a row is taken. Changes in directions of their own are all
+ * needed. Those that agree were made by each thread alone towards the same place, and their sum may go past it:
+ * it is held to twice their mean, which is what training stands (half of that costs accuracy, being slower). */
+static float
+share_of(const NlpWord2vec *t, int side, uint32_t i)
+{
+	const float *row = common_row(t, side, i);
+	float		own = 0,
+				all = 0;
+
+	for (uint32_t c = 0; c < t->stride; c += 16)
+	{
+		float		sum[16] = {0};
+
+		for (int rank = 0; rank < t->threads; rank++)
+		{
+			const float *mine = private_row(t, rank, side, i) + c;
+			float		square = 0;
+
+			for (int l = 0; l < 16; l++)
+			{
+				float		change = mine[l] - row[c + l];
+
+				sum[l] += change;
+				square += change * change;
+			}
+			own += square;
+		}
+		for (int l = 0; l < 16; l++)
+			all += sum[l] * sum[l];
+	}
+	return all > 2 * own ? 2 * own / all : 1;
+}
+
+/* A row's changes by all threads come together, and all have the result. */
 static void
-share_rows(NlpWord2vec *t, uint32_t first, uint32_t end, bool add)
+add_up(NlpWord2vec *t, int side, uint32_t i)
+{
+	float	   *row = common_row(t, side, i);
+	float		part = share_of(t, side, i);
+
+	for (uint32_t c = 0; c < t->stride; c += 16)
+	{
+		float		sum[16] = {0};
+
+		for (int rank = 0; rank < t->threads; rank++)
+		{
+			const float *mine = private_row(t, rank, side, i) + c;
+
+			for (int l = 0; l < 16; l++)
+				sum[l] += mine[l] - row[c + l];
+		}
+		for (int l = 0; l < 16; l++)
+			row[c + l] += part * sum[l];
+		for (int rank = 0; rank < t->threads; rank++)
+			memcpy(private_row(t, rank, side, i) + c, row + c, 16 * sizeof(float));
+	}
+}
+
+/* Rows first..end of both sides, the most frequent first. */
+static void
+share_rows(NlpWord2vec *t, uint32_t first, uint32_t end)
+{
+	bool		tree = t->o.loss == NLP_WORDS_HIERARCHICAL;	/* its last nodes are the frequent ones */
+
+	for (uint32_t i = first; i < end; i++)
+		add_up(t, 0, i);
+	for (uint32_t i = first; i < end; i++)
+		add_up(t, 1, tree ? t->hot - 1 - i : i);
+}
+
+static void
+copy_rows(NlpWord2vec *t, uint32_t i)
 {
 	for (int side = 0; side < 2; side++)
-		for (uint32_t i = first; i < end; i++)
-		{
-			float	   *row = common_row(t, side, i);
+		for (int rank = 0; rank < t->threads; rank++)
+			memcpy(private_row(t, rank, side, i), common_row(t, side, i), t->stride * sizeof(float));
+}
 
-			for (uint32_t c = 0; add && c < t->stride; c++)
-			{
-				float		old = row[c],
-							sum = old;
-
-				for (int rank = 0; rank < t->threads; rank++)
-					sum += private_row(t, rank, side, i)[c] - old;
-				row[c] = sum;
-			}
-			for (int rank = 0; rank < t->threads; rank++)
-				memcpy(private_row(t, rank, side, i), row, t->stride * sizeof(float));
-		}
+void
+nlp_train_join(NlpWord2vec *t)
+{
+	if (t->apart)
+		share_rows(t, 0, t->hot);
 }
 
 /* ---- the pool ---- */
@@ -100,14 +166,27 @@ work_block(void *ctx, int rank, int size)
 		nlp_train_thread(t->thread + rank);
 }
 
+/* The rank's part of rows first..end. */
+static void
+share_part(NlpWord2vec *t, uint32_t first, uint32_t end, int rank, int size)
+{
+	uint64_t	n = end - first;
+
+	share_rows(t, first + (uint32_t) (n * (uint64_t) rank / (uint64_t) size),
+			   first + (uint32_t) (n * ((uint64_t) rank + 1) / (uint64_t) size));
+}
+
+/* After a block: the most frequent rows, and one part in turn of the others, which change less. */
 static void
 work_share(void *ctx, int rank, int size)
 {
 	NlpWord2vec *t = ctx;
-	uint64_t	hot = t->hot;
+	uint32_t	near = t->hot < NEAR_ROWS ? t->hot : NEAR_ROWS;
+	uint64_t	far = t->hot - near;
 
-	share_rows(t, (uint32_t) (hot * (uint64_t) rank / (uint64_t) size),
-			   (uint32_t) (hot * ((uint64_t) rank + 1) / (uint64_t) size), true);
+	share_part(t, 0, near, rank, size);
+	share_part(t, near + (uint32_t) (far * t->far_part / FAR_PARTS),
+			   near + (uint32_t) (far * (t->far_part + 1) / FAR_PARTS), rank, size);
 }
 
 static NlpStatus
@@ -126,7 +205,10 @@ run_block(NlpWord2vec *t, const NlpEnv *env, NlpError *err)
 			return nlp_fail(err, NLP_ECANCELLED, "canceled");
 	}
 	if (t->hot > 0)
+	{
 		nlp_pool_run(env->pool, work_share, t);
+		t->far_part = (t->far_part + 1) % FAR_PARTS;
+	}
 	return NLP_OK;
 }
 
@@ -240,11 +322,14 @@ nlp_word2vec_run(NlpWord2vec *t, const NlpSource *spool, const NlpEnv *env, NlpT
 	t->kernel = nlp_word_kernel();
 	for (uint32_t i = 0; i < t->hot; i++)
 	{
-		share_rows(t, i, i + 1, false);
+		copy_rows(t, i);
 		NLP_TRY(nlp_pace(&pace, 2 * (uint64_t) t->threads * t->stride, err));
 	}
+	t->apart = t->hot > 0;
 	for (; t->epoch < t->o.epochs; t->epoch++, t->place = 0)
 		NLP_TRY(run_epoch(t, spool, env, progress, ctx, err));
+	nlp_train_join(t);
+	t->apart = false;
 	if (!t->useful && !t->restored)
 	{
 		nlp_fail(err, NLP_EINVALID, "there is nothing to learn from: no text has two words of the vocabulary");

@@ -116,6 +116,7 @@ nlp_word2vec_write(NlpWord2vec *t, const char *name, bool checkpoint, const NlpS
 	uint64_t   *counts = nlp_alloc(env->alloc, (size_t) t->n * sizeof(uint64_t));
 	NlpStatus	status;
 
+	nlp_train_join(t);
 	if (words && counts)
 		status = write_with_words(t, name, checkpoint, words, counts, sink, env, err);
 	else
