@@ -2,7 +2,7 @@
 # flat_bench.sh [VECTORS.npy] --- nlp_flat beside pgvector (HNSW and exact scan) on the same rows.
 #
 # VECTORS.npy: word vectors, f32 [words, 100], most frequent first; without it they are trained here by
-# gensim from TEXT (a file of words in one line), one epoch of CBOW. DATA keeps the rows for the next run.
+# gensim from TEXT (a file of words in one line), one epoch of CBOW. BENCH_DATA (a directory) keeps the rows for the next run.
 # The rows are those and copies with noise up to 341,479. PGVECTOR: pgvector's source (default: what
 # tools/pgvector.sh fetches). PYTHON needs numpy, and gensim to train. ROUNDS, SECONDS_EACH, EFS:
 # see flat_bench.py. The HNSW build takes minutes.
@@ -12,7 +12,7 @@ nlp_var_init
 choose_pg
 PYTHON=${PYTHON:-python3}
 work=$NLP_VAR/flat-bench
-data=${DATA:-$work/rows}
+data=${BENCH_DATA:-$work/rows}
 mkdir -p "$work" "$data"
 trap 'server_stop "$work/server" immediate' EXIT
 
