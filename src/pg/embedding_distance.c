@@ -133,7 +133,8 @@ typedef double (*Distance) (const float *a, const float *b, int dim);
 static inline bool
 is_plain(const Embedding *e)
 {
-	return VARATT_IS_4B_U(e) && VARSIZE_4B(e) == EMBEDDING_SIZE((Size) (uint16) e->dim) && e->dim > 0;
+	return VARATT_IS_4B_U(e) && VARSIZE_4B(e) > EMBEDDING_SIZE(0) &&
+		VARSIZE_4B(e) == EMBEDDING_SIZE((Size) (uint16) e->dim) && e->dim > 0;
 }
 
 static pg_noinline Datum
