@@ -8,6 +8,7 @@
  * least 1 that stay below 2^64 keep every path under 93 nodes, whatever the file says. */
 #include <string.h>
 
+#include "wordvec/sort.h"
 #include "wordvec/train_private.h"
 #include "engine_only.h"
 
@@ -41,44 +42,28 @@ lay_out(void *work, uint32_t n)
 	return w;
 }
 
+static bool
+not_more(const void *ctx, uint32_t a, uint32_t b)
+{
+	const uint64_t *by_rank = ctx;
+
+	return by_rank[a] <= by_rank[b];
+}
+
 /* Ascending by count, of equals the higher rank first: the reverse of a sorted vocabulary, which most are.
  * by_rank [n] */
 static NlpStatus
 sort_leaves(const uint64_t *by_rank, Work *w, uint32_t n, NlpPace *pace, NlpError *err)
 {
-	uint32_t   *from = w->leaf,
-			   *to = w->tmp;
 	bool		sorted = true;
 
 	for (uint32_t i = 0; i < n; i++)
 	{
-		from[i] = n - 1 - i;
+		w->leaf[i] = n - 1 - i;
 		sorted &= i == 0 || by_rank[n - 1 - i] >= by_rank[n - i];
 		NLP_TRY(nlp_pace(pace, 1, err));
 	}
-	for (size_t run = 1; run < n && !sorted; run *= 2)
-	{
-		uint32_t   *swap = from;
-
-		for (size_t lo = 0; lo < n; lo += 2 * run)
-		{
-			size_t		mid = lo + run < n ? lo + run : n,
-						hi = lo + 2 * run < n ? lo + 2 * run : n,
-						a = lo,
-						b = mid;
-
-			for (size_t at = lo; at < hi; at++)
-			{
-				bool		left = a < mid && (b >= hi || by_rank[from[a]] <= by_rank[from[b]]);
-
-				to[at] = left ? from[a++] : from[b++];
-				NLP_TRY(nlp_pace(pace, 1, err));
-			}
-		}
-		from = to;
-		to = swap;
-	}
-	return from == w->leaf ? NLP_OK : nlp_copy_paced(pace, w->leaf, from, n * sizeof(*from), err);
+	return sorted ? NLP_OK : nlp_sort_ids(w->leaf, w->tmp, n, not_more, by_rank, pace, err);
 }
 
 /* Take the smaller head of the two queues. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "wordvec/sort.h"
 #include "wordvec/train_private.h"
 #include "engine_only.h"
 
@@ -286,45 +287,15 @@ nlp_vocab_seed(NlpVocab *v, const NlpWords *old, const NlpEnv *env, NlpError *er
 
 /* ---- finishing ---- */
 
+/* By count, then first seen. */
 static bool
-before(const NlpVocab *v, uint32_t a, uint32_t b)
+before(const void *ctx, uint32_t a, uint32_t b)
 {
+	const NlpVocab *v = ctx;
 	uint64_t	ca = v->records[a].count,
 				cb = v->records[b].count;
 
 	return ca != cb ? ca > cb : a < b;
-}
-
-/* Bottom-up merge sort of ids [n], with tmp [n]. Stable order: count, then first seen. */
-static NlpStatus
-sort_ids(const NlpVocab *v, uint32_t *ids, uint32_t *tmp, size_t n, NlpPace *pace, NlpError *err)
-{
-	uint32_t   *from = ids,
-			   *to = tmp;
-
-	for (size_t run = 1; run < n; run *= 2)
-	{
-		uint32_t   *swap = from;
-
-		for (size_t lo = 0; lo < n; lo += 2 * run)
-		{
-			size_t		mid = lo + run < n ? lo + run : n,
-						hi = lo + 2 * run < n ? lo + 2 * run : n,
-						a = lo,
-						b = mid;
-
-			for (size_t at = lo; at < hi; at++)
-			{
-				bool		left = a < mid && (b >= hi || before(v, from[a], from[b]));
-
-				to[at] = left ? from[a++] : from[b++];
-				NLP_TRY(nlp_pace(pace, 1, err));
-			}
-		}
-		from = to;
-		to = swap;
-	}
-	return from == ids ? NLP_OK : nlp_copy_paced(pace, ids, from, n * sizeof(*ids), err);
 }
 
 static NlpStatus
@@ -416,7 +387,7 @@ nlp_vocab_finish(NlpVocab *v, uint32_t min_count, uint32_t max_words, const NlpE
 		NLP_TRY(nlp_pace(&pace, 1, err));
 	}
 	/* rank_of is room to sort in, before it gets its own meaning. */
-	NLP_TRY(sort_ids(v, v->by_rank + v->n_old, v->rank_of, kept - v->n_old, &pace, err));
+	NLP_TRY(nlp_sort_ids(v->by_rank + v->n_old, v->rank_of, kept - v->n_old, before, v, &pace, err));
 	if (max_words > 0 && kept > max_words)
 		kept = max_words > v->n_old ? max_words : v->n_old;
 	return give_ranks(v, kept, &pace, err);
