@@ -267,6 +267,8 @@ typedef struct PgNlpNewModel
 extern Oid	pg_nlp_catalog(const char *relname);	/* nlp.<relname>; raises when missing */
 extern Oid	pg_nlp_data_namespace(void);
 extern Snapshot pg_nlp_statement_snapshot(void);
+/* The tuple of a table of ours whose first column, index's only one, is name; copied, or NULL. */
+extern HeapTuple pg_nlp_named_tuple(Relation rel, const char *index, const char *name, Snapshot snapshot);
 extern bool pg_nlp_store_find(const char *name, Snapshot snapshot, PgNlpModelRow *row);
 /* Raise: the row's relation is gone. Says whether trying again helps. */
 extern _Noreturn void pg_nlp_model_gone(const PgNlpModelRow *row);
@@ -380,7 +382,7 @@ extern void pg_nlp_gate_enter(PgNlpActivity *row);	/* waits, cancellably */
 extern void pg_nlp_gate_leave(void);
 extern void pg_nlp_count_call(const PgNlpModelRow *row, const NlpDecoderStats *stats, uint64 rows, uint64 time_us);
 extern void pg_nlp_count_load(const PgNlpModelRow *row);
-extern bool pg_nlp_reads_all_stats(void);
+extern bool pg_nlp_sees_role(Oid role);	/* what a role does: its members, and pg_read_all_stats */
 extern void pg_nlp_stats_at_exit(void);
 
 /* ---- call.c ---- */

@@ -287,10 +287,16 @@ pg_nlp_count_load(const PgNlpModelRow *row)
 
 /* ---- what a role may see ---- */
 
-bool
-pg_nlp_reads_all_stats(void)
+static bool
+reads_all_stats(void)
 {
 	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+}
+
+bool
+pg_nlp_sees_role(Oid role)
+{
+	return reads_all_stats() || has_privs_of_role(GetUserId(), role);
 }
 
 /* Figures of a model: those who may use it, and those who may see all statistics. */
@@ -299,7 +305,7 @@ sees_model(Oid relation)
 {
 	bool		missing = false;
 
-	return pg_nlp_reads_all_stats() ||
+	return reads_all_stats() ||
 		(pg_class_aclcheck_ext(relation, GetUserId(), ACL_SELECT, &missing) == ACLCHECK_OK && !missing);
 }
 
@@ -327,7 +333,7 @@ pg_nlp_activity_rows_sql(PG_FUNCTION_ARGS)
 		bool		nulls[9] = {0};
 		Datum		values[9];
 
-		if (a->pid == 0 || !(pg_nlp_reads_all_stats() || has_privs_of_role(GetUserId(), a->role)))
+		if (a->pid == 0 || !pg_nlp_sees_role(a->role))
 			continue;
 		values[0] = Int32GetDatum(a->pid);
 		values[1] = ObjectIdGetDatum(a->role);

@@ -265,21 +265,27 @@ read_row(Relation rel, HeapTuple tuple, PgNlpModelRow *row)
 	return pg_nlp_from_hex(TextDatumGetCString(values[COL_SHA256 - 1]), row->sha256, PG_NLP_SHA256_BYTES);
 }
 
-/* The tuple of a name, or NULL. */
-static HeapTuple
-find_tuple(Relation rel, const char *name, Snapshot snapshot)
+HeapTuple
+pg_nlp_named_tuple(Relation rel, const char *index, const char *name, Snapshot snapshot)
 {
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
 	ScanKeyInit(&key, COL_NAME, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(name));
-	scan = systable_beginscan(rel, pg_nlp_catalog("model_pkey"), true, snapshot, 1, &key);
+	scan = systable_beginscan(rel, pg_nlp_catalog(index), true, snapshot, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 		tuple = heap_copytuple(tuple);
 	systable_endscan(scan);
 	return tuple;
+}
+
+/* The tuple of a model's name, or NULL. */
+static HeapTuple
+find_tuple(Relation rel, const char *name, Snapshot snapshot)
+{
+	return pg_nlp_named_tuple(rel, "model_pkey", name, snapshot);
 }
 
 bool

@@ -135,7 +135,7 @@ pg_nlp_training_rows_sql(PG_FUNCTION_ARGS)
 		bool		nulls[17] = {0};
 		Datum		values[17];
 
-		if (t->pid == 0 || !(pg_nlp_reads_all_stats() || has_privs_of_role(GetUserId(), t->role)))
+		if (t->pid == 0 || !pg_nlp_sees_role(t->role))
 			continue;
 		values[0] = Int32GetDatum(t->pid);
 		values[1] = ObjectIdGetDatum(t->role);

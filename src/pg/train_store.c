@@ -70,16 +70,8 @@ static HeapTuple
 find_tuple(Relation rel, const char *name)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple	tuple = pg_nlp_named_tuple(rel, "checkpoint_pkey", name, snapshot);
 
-	ScanKeyInit(&key, CP_NAME, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(name));
-	scan = systable_beginscan(rel, pg_nlp_catalog("checkpoint_pkey"), true, snapshot, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	return tuple;
 }
